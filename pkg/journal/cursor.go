@@ -1,0 +1,449 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tiercel/tiercel/pkg/alert"
+)
+
+const (
+	// ackWait is how long the stream waits for an ack before it gives a pack out again: after a crash, the packs that
+	// were under way come again so much later. The cursor says "still working" three times in it.
+	ackWait = 6 * time.Second
+	// windowPacks and windowBytes bound what a cursor holds: packs given out and not yet done.
+	windowPacks = 2048
+	windowBytes = 4 << 20
+	// prefetch is how many packs may wait in the client beside the window.
+	prefetch = 32
+	// remembered is how many sequences of packs already done are kept, to know a pack again that comes once more.
+	remembered = 4096
+)
+
+// Entry is an alert that a cursor gave out. It is done when [Cursor.Done] is told so.
+type Entry struct {
+	Alert *alert.Alert
+	Size  int // of its record, bytes
+	// Retried says that somebody asked for this alert to be sent again, whatever the lane's filter says.
+	Retried bool
+
+	pack *pack
+}
+
+// pack is a message of the stream that a cursor holds.
+type pack struct {
+	seq     uint64
+	msg     jetstream.Msg
+	stored  time.Time // when it was written
+	frames  []frame   // those that are not read yet
+	retried bool
+	undone  int // alerts that are not done, read or not
+	size    int
+}
+
+// Cursor is one lane's place in the journal. Next and Done may be called from one goroutine each.
+type Cursor struct {
+	j       *Journal
+	lane    string
+	minimum alert.Priority
+
+	mu      sync.Mutex
+	unread  []*pack          // in the order in which they came
+	held    map[uint64]*pack // not done, by sequence
+	bytes   int              // of the packs held
+	undone  uint64           // alerts in them
+	done    map[uint64]bool  // the last packs that are done
+	ring    []uint64         // their order
+	horizon odometer         // where the newest pack seen ends
+	seen    time.Time        // when the newest pack seen was written
+	pending uint64           // packs that the stream has for this lane and did not give out yet
+	ready   chan struct{}    // capacity 1: something was added to unread
+	room    chan struct{}    // capacity 1: something left held
+}
+
+// Lane names a lane and says which alerts it wants.
+type Lane struct {
+	Name    string // letters, digits, - and _, and / between an output and its instance
+	Minimum alert.Priority
+}
+
+// Cursor makes the place of a lane, or finds it again as it was left. A new lane begins with what comes next. Make
+// the cursors of all lanes before the first Append: the journal keeps only what some lane wants. Run must be called
+// for alerts to come.
+func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
+	c := &Cursor{
+		j: j, lane: lane.Name, minimum: lane.Minimum,
+		held: map[uint64]*pack{}, done: map[uint64]bool{},
+		seen: time.Now(), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
+	}
+	l, err := j.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := c.consumer(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if info := consumer.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
+		c.horizon = j.writer.written()
+	}
+	return c, nil
+}
+
+// consumer makes the durable consumer, or changes it to what the lane wants now.
+func (c *Cursor) consumer(ctx context.Context, l *link) (jetstream.Consumer, error) {
+	n := c.j.names
+	want := jetstream.ConsumerConfig{
+		Durable:        n.consumer(c.lane),
+		Description:    "Tiercel: output " + c.lane,
+		DeliverPolicy:  jetstream.DeliverNewPolicy,
+		AckPolicy:      jetstream.AckExplicitPolicy, // acking one pack must never ack another
+		AckWait:        ackWait,
+		MaxDeliver:     -1,
+		MaxAckPending:  windowPacks + prefetch,
+		FilterSubjects: n.filters(c.lane, c.minimum),
+		Metadata:       map[string]string{"lane": c.lane},
+	}
+	existing, err := l.alerts.Consumer(ctx, want.Durable)
+	if err == nil {
+		want.DeliverPolicy = existing.CachedInfo().Config.DeliverPolicy
+		if info := existing.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+			// What the lane no longer wants would stay in the stream for ever, so the filter gets narrower only when
+			// nothing waits; until then the cursor passes over those alerts by itself.
+			want.FilterSubjects = union(want.FilterSubjects, info.Config.FilterSubjects)
+		}
+	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, fmt.Errorf("finding the place of output %s: %w", c.lane, err)
+	}
+	consumer, err := l.alerts.CreateOrUpdateConsumer(ctx, want)
+	if err != nil {
+		return nil, fmt.Errorf("making the place of output %s: %w", c.lane, err)
+	}
+	return consumer, nil
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Run brings packs in until ctx ends. Then it gives back what is not done, so that it comes again at once after the
+// next start.
+func (c *Cursor) Run(ctx context.Context) {
+	var working sync.WaitGroup
+	working.Go(func() { c.keepAlive(ctx) })
+	for ctx.Err() == nil {
+		l, err := c.j.current(ctx)
+		if err != nil {
+			if errors.Is(err, ErrClosed) {
+				break
+			}
+			continue
+		}
+		if err := c.pump(ctx, l); err != nil && ctx.Err() == nil && l.gone.Err() == nil {
+			c.j.log.Warn("reading the journal failed, trying again", "output", c.lane, "error", err)
+			pause(ctx, 500*time.Millisecond)
+		}
+	}
+	working.Wait()
+	c.giveBack()
+}
+
+// pump reads packs over one connection until it or ctx ends.
+func (c *Cursor) pump(ctx context.Context, l *link) error {
+	opening, cancel := context.WithTimeout(ctx, 30*time.Second)
+	consumer, err := c.consumer(opening, l)
+	cancel()
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(30*time.Second))
+	if err != nil {
+		return fmt.Errorf("reading from the stream: %w", err)
+	}
+	defer messages.Stop()
+	defer context.AfterFunc(ctx, messages.Stop)()
+	defer context.AfterFunc(l.gone, messages.Stop)()
+	for {
+		if !c.waitForRoom(ctx, l) {
+			return nil
+		}
+		msg, err := messages.Next()
+		switch {
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			return nil
+		case errors.Is(err, jetstream.ErrNoHeartbeat):
+			continue // the next pull request is sent by the library
+		case err != nil:
+			return err
+		}
+		c.add(msg)
+	}
+}
+
+// waitForRoom waits until the window has room.
+func (c *Cursor) waitForRoom(ctx context.Context, l *link) bool {
+	for {
+		c.mu.Lock()
+		full := c.bytes >= windowBytes || len(c.held) >= windowPacks
+		c.mu.Unlock()
+		if !full {
+			return true
+		}
+		select {
+		case <-c.room:
+		case <-ctx.Done():
+			return false
+		case <-l.gone.Done():
+			return false
+		}
+	}
+}
+
+// add takes a message in. One that is held already, or that is done, came again because its ack was late or lost.
+func (c *Cursor) add(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		c.j.log.Error("a message without metadata in the journal", "output", c.lane, "error", err)
+		return
+	}
+	data := msg.Data()
+	read, err := parsePack(data)
+	if err != nil {
+		c.j.metrics.damaged.Inc()
+		c.j.log.Error("a damaged pack in the journal is passed over", "output", c.lane, "sequence", meta.Sequence.Stream, "error", err)
+		_ = msg.Ack()
+		return
+	}
+	p := &pack{seq: meta.Sequence.Stream, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: len(data)}
+	for _, f := range read.frames {
+		if p.retried || f.route >= c.minimum {
+			p.frames = append(p.frames, f)
+		}
+	}
+	p.undone = len(p.frames)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = meta.NumPending
+	if again, ok := c.held[p.seq]; ok {
+		again.msg = msg
+		return
+	}
+	if c.done[p.seq] || p.undone == 0 {
+		_ = msg.Ack()
+		return
+	}
+	if !p.retried && read.after.from(alert.Debug) > c.horizon.from(alert.Debug) {
+		c.horizon = read.after
+	}
+	c.held[p.seq] = p
+	c.seen = p.stored
+	c.bytes += p.size
+	c.undone += uint64(p.undone) //nolint:gosec // a length
+	c.unread = append(c.unread, p)
+	signal(c.ready)
+}
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits until there is an alert and returns what is there: at most limit alerts, and at most size bytes of them,
+// but at least one. It returns ctx's error when ctx ends first.
+func (c *Cursor) Next(ctx context.Context, limit, size int) ([]Entry, error) {
+	for {
+		if entries := c.take(limit, size); len(entries) > 0 {
+			return entries, nil
+		}
+		select {
+		case <-c.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns what is there now, which may be nothing.
+func (c *Cursor) take(limit, size int) []Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var entries []Entry
+	total := 0
+	for len(c.unread) > 0 && len(entries) < limit {
+		p := c.unread[0]
+		for len(p.frames) > 0 && len(entries) < limit {
+			f := p.frames[0]
+			if size > 0 && len(entries) > 0 && total+len(f.record) > size {
+				return entries
+			}
+			p.frames = p.frames[1:]
+			a, err := alert.ParseRecord(f.record)
+			if err != nil {
+				c.j.metrics.damaged.Inc()
+				c.j.log.Error("a damaged alert in the journal is passed over", "output", c.lane, "sequence", p.seq, "error", err)
+				c.finish(p)
+				continue
+			}
+			total += len(f.record)
+			entries = append(entries, Entry{Alert: a, Size: len(f.record), Retried: p.retried, pack: p})
+		}
+		if len(p.frames) == 0 {
+			c.unread[0] = nil
+			c.unread = c.unread[1:]
+		}
+	}
+	return entries
+}
+
+// Done says that entries need nothing more: they were delivered, buried or not wanted. A pack whose alerts are all
+// done is acknowledged.
+func (c *Cursor) Done(entries ...Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range entries {
+		c.finish(e.pack)
+	}
+}
+
+// finish counts one alert of p as done. The caller holds the lock.
+func (c *Cursor) finish(p *pack) {
+	p.undone--
+	c.undone--
+	if p.undone > 0 {
+		return
+	}
+	// An ack that does not arrive costs a repetition, which add recognizes.
+	_ = p.msg.Ack()
+	delete(c.held, p.seq)
+	c.bytes -= p.size
+	c.done[p.seq] = true
+	c.ring = append(c.ring, p.seq)
+	if len(c.ring) > remembered {
+		delete(c.done, c.ring[0])
+		c.ring = c.ring[1:]
+	}
+	signal(c.room)
+}
+
+// keepAlive tells the stream that the packs held are being worked on.
+func (c *Cursor) keepAlive(ctx context.Context) {
+	tick := time.NewTicker(ackWait / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		c.mu.Lock()
+		for _, p := range c.held {
+			_ = p.msg.InProgress()
+		}
+		c.mu.Unlock()
+	}
+}
+
+// giveBack returns what is held to the stream.
+func (c *Cursor) giveBack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.held {
+		_ = p.msg.Nak()
+	}
+	l, err := c.j.current(canceled())
+	if err == nil {
+		_ = l.nc.FlushTimeout(time.Second)
+	}
+}
+
+// canceled is a context that has ended, to ask without waiting.
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// Lag is how far a lane is behind.
+type Lag struct {
+	Alerts uint64    // that the lane wants and does not have
+	Oldest time.Time // when the oldest of them was accepted; zero when there is none
+}
+
+// Lag says how far the lane is behind. Several Tiercels on one cluster do not know of each other's alerts; there the
+// part that was not given out yet is counted in packs.
+func (c *Cursor) Lag() Lag {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lag := Lag{Alerts: c.undone}
+	written := c.j.writer.written()
+	if ahead, seen := written.from(c.minimum), c.horizon.from(c.minimum); c.j.cfg.URL == "" && ahead > seen {
+		lag.Alerts += ahead - seen
+	} else if c.j.cfg.URL != "" {
+		lag.Alerts += c.pending
+	}
+	if lag.Alerts > c.undone {
+		lag.Oldest = c.seen // those not given out are younger than the newest pack seen
+	}
+	for _, p := range c.held {
+		if lag.Oldest.IsZero() || p.stored.Before(lag.Oldest) {
+			lag.Oldest = p.stored
+		}
+	}
+	return lag
+}
+
+// Lanes lists the names of all lanes that have a place in the journal, whether they are configured or not.
+func (j *Journal) Lanes(ctx context.Context) ([]string, error) {
+	l, err := j.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var lanes []string
+	consumers := l.alerts.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if lane, ok := info.Config.Metadata["lane"]; ok {
+			lanes = append(lanes, lane)
+		}
+	}
+	if err := consumers.Err(); err != nil {
+		return nil, fmt.Errorf("listing the outputs that the journal knows: %w", err)
+	}
+	slices.Sort(lanes)
+	return lanes, nil
+}
+
+// Remaining returns how many packs wait for a lane: those not given out, and those given out and not done.
+func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
+	l, err := j.current(ctx)
+	if err != nil {
+		return 0, err
+	}
+	consumer, err := l.alerts.Consumer(ctx, j.names.consumer(lane))
+	if err != nil {
+		return 0, fmt.Errorf("finding the place of output %s: %w", lane, err)
+	}
+	info := consumer.CachedInfo()
+	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil //nolint:gosec // not negative
+}
+
+// Forget removes a lane's place. What only this lane still wanted is gone with it.
+func (j *Journal) Forget(ctx context.Context, lane string) error {
+	l, err := j.current(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.alerts.DeleteConsumer(ctx, j.names.consumer(lane)); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("removing the place of output %s: %w", lane, err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tiercel/tiercel/pkg/alert"
+)
+
+// A pack is what one message of the stream holds: the alerts that came in while the last one was being written.
+//
+//	byte    version, 1
+//	uvarint number of frames
+//	8 × uvarint  the odometer: alerts written before this pack, for each route from debug up
+//	frames, each: byte route, uvarint length, the alert's record (alert.AppendRecord)
+//
+// The route is the priority that decides which lanes want the alert, so that a lane can pass over a frame without
+// reading the record.
+const packVersion = 1
+
+const (
+	// packAlerts and packBytes bound a pack. An alert that is larger gets a pack of its own.
+	packAlerts = 1024
+	packBytes  = 512 << 10
+	// packHeader is at least the size of a pack's header.
+	packHeader = 1 + 9*binary.MaxVarintLen64
+)
+
+// odometer counts alerts by their route.
+type odometer [8]uint64
+
+// from sums the counts of priority p and above.
+func (o odometer) from(p alert.Priority) uint64 {
+	var total uint64
+	for _, count := range o[p:] {
+		total += count
+	}
+	return total
+}
+
+func (o *odometer) add(counts odometer) {
+	for i, count := range counts {
+		o[i] += count
+	}
+}
+
+// appendFrame appends a's frame.
+func appendFrame(dst []byte, a *alert.Alert) []byte {
+	dst = append(dst, byte(a.Route()))
+	// The length is not known before the record is written; three bytes hold up to 2 MiB, so leave room for the most
+	// that a record can take and move it if it takes less.
+	start := len(dst)
+	dst = append(dst, make([]byte, binary.MaxVarintLen32)...)
+	dst = a.AppendRecord(dst)
+	record := dst[start+binary.MaxVarintLen32:]
+	n := binary.PutUvarint(dst[start:], uint64(len(record)))
+	copy(dst[start+n:], record)
+	return dst[:start+n+len(record)]
+}
+
+func appendPackHeader(dst []byte, frames int, before odometer) []byte {
+	dst = append(dst, packVersion)
+	dst = binary.AppendUvarint(dst, uint64(frames)) //nolint:gosec // a length
+	for _, count := range before {
+		dst = binary.AppendUvarint(dst, count)
+	}
+	return dst
+}
+
+// parsed is a pack that was read.
+type parsed struct {
+	frames []frame
+	after  odometer
+}
+
+type frame struct {
+	route  alert.Priority
+	record []byte
+}
+
+var errPack = errors.New("the pack is damaged")
+
+// parsePack reads a pack. The frames are slices of data.
+func parsePack(data []byte) (parsed, error) {
+	if len(data) == 0 || data[0] != packVersion {
+		return parsed{}, fmt.Errorf("%w: not version %d", errPack, packVersion)
+	}
+	rest := data[1:]
+	uvarint := func() (uint64, bool) {
+		value, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return 0, false
+		}
+		rest = rest[n:]
+		return value, true
+	}
+	count, ok := uvarint()
+	if !ok || count > uint64(len(rest)) {
+		return parsed{}, fmt.Errorf("%w: %d frames in %d bytes", errPack, count, len(rest))
+	}
+	var p parsed
+	for i := range p.after {
+		if p.after[i], ok = uvarint(); !ok {
+			return parsed{}, fmt.Errorf("%w: odometer", errPack)
+		}
+	}
+	p.frames = make([]frame, 0, count)
+	for range count {
+		if len(rest) < 2 || rest[0] > byte(alert.Emergency) {
+			return parsed{}, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
+		}
+		f := frame{route: alert.Priority(rest[0])}
+		rest = rest[1:]
+		length, ok := uvarint()
+		if !ok || length > uint64(len(rest)) {
+			return parsed{}, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
+		}
+		f.record, rest = rest[:length], rest[length:]
+		p.after[f.route]++
+		p.frames = append(p.frames, f)
+	}
+	return p, nil
+}

@@ -1,0 +1,274 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tiercel/tiercel/pkg/alert"
+)
+
+// writer is the group commit: while one pack is on its way to the disk, the requests that come in gather for the next.
+type writer struct {
+	j       *Journal
+	queue   chan *request
+	ended   chan struct{} // closed when run has returned
+	session string        // begins the message ids of this process
+	serial  uint64
+	full    episode
+
+	mu    sync.Mutex // guards total
+	total odometer   // alerts written so far, in this process and before
+}
+
+// request is a part of one Append, at most a pack in size.
+type request struct {
+	frames []byte
+	counts odometer
+	number int
+	route  alert.Priority // the highest
+	done   chan error     // capacity 1
+}
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
+
+// patience is how long Append waits beside the time that a full journal may take.
+const patience = 15 * time.Second
+
+// answerTimeout is how long the stream may take to answer one publish.
+const answerTimeout = 5 * time.Second
+
+func newWriter(j *Journal, total odometer) *writer {
+	return &writer{j: j, queue: make(chan *request, 256), ended: make(chan struct{}), session: rand.Text()[:12], total: total}
+}
+
+// append hands alerts to the writer and waits for the outcome of all parts.
+func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
+	var one [1]*request
+	parts := one[:0]
+	for _, a := range alerts {
+		var last *request
+		if len(parts) > 0 {
+			last = parts[len(parts)-1]
+		}
+		if last == nil || last.number >= packAlerts || len(last.frames)+a.RecordSize() > packBytes {
+			last = requests.Get().(*request)
+			last.frames, last.counts, last.number, last.route = last.frames[:0], odometer{}, 0, 0
+			parts = append(parts, last)
+		}
+		last.frames = appendFrame(last.frames, a)
+		last.counts[a.Route()]++
+		last.number++
+		last.route = max(last.route, a.Route())
+	}
+	timeout := time.NewTimer(w.j.cfg.FullWait + patience)
+	defer timeout.Stop()
+	// A request whose outcome was not waited for may still be in the writer's hands, so it does not go back to the pool.
+	for _, part := range parts {
+		select {
+		case w.queue <- part:
+		case <-timeout.C:
+			return w.unavailable()
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.ended:
+			return ErrClosed
+		}
+	}
+	var failed error
+	for _, part := range parts {
+		select {
+		case err := <-part.done:
+			failed = errors.Join(failed, err)
+			if cap(part.frames) <= 2*packBytes {
+				requests.Put(part)
+			}
+		case <-timeout.C:
+			return w.unavailable()
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.ended:
+			return ErrClosed
+		}
+	}
+	return failed
+}
+
+func (w *writer) unavailable() error {
+	if err := w.j.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return ErrUnavailable
+}
+
+// run writes packs until ctx ends.
+func (w *writer) run(ctx context.Context) {
+	defer close(w.ended)
+	var (
+		batch   []*request
+		carried *request // did not fit into the last pack
+		payload []byte
+	)
+	for {
+		batch = batch[:0]
+		first := carried
+		carried = nil
+		if first == nil {
+			select {
+			case first = <-w.queue:
+			case <-ctx.Done():
+				return
+			}
+		}
+		batch = append(batch, first)
+		size, number := len(first.frames), first.number
+		// Those who were answered by the last pack are about to send again: let them, before the pack closes.
+		runtime.Gosched()
+	gather:
+		for {
+			select {
+			case next := <-w.queue:
+				if number+next.number > packAlerts || size+len(next.frames) > packBytes {
+					carried = next
+					break gather
+				}
+				batch = append(batch, next)
+				size += len(next.frames)
+				number += next.number
+			default:
+				break gather
+			}
+		}
+		payload = w.write(ctx, batch, number, payload)
+	}
+}
+
+// write puts one pack into the stream and tells each request of it. It returns payload for the next pack.
+func (w *writer) write(ctx context.Context, batch []*request, number int, payload []byte) []byte {
+	var route alert.Priority
+	var counts odometer
+	for _, r := range batch {
+		route = max(route, r.route)
+		counts.add(r.counts)
+	}
+	payload = appendPackHeader(payload[:0], number, w.written())
+	for _, r := range batch {
+		payload = append(payload, r.frames...)
+	}
+	w.serial++
+	id := w.session + strconv.FormatUint(w.serial, 36)
+	err := w.publish(ctx, route, id, payload)
+	if err == nil {
+		w.mu.Lock()
+		w.total.add(counts)
+		w.mu.Unlock()
+		w.j.metrics.wrote(number, len(payload))
+	}
+	for _, r := range batch {
+		r.done <- err
+	}
+	if cap(payload) > 2*packBytes+packHeader {
+		payload = nil
+	}
+	return payload
+}
+
+// written returns the odometer: how many alerts of each route were written so far.
+func (w *writer) written() odometer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.total
+}
+
+// JetStream's error codes for "no room".
+const (
+	codeMaxBytes          jetstream.ErrorCode = 10077 // the stream's limit
+	codeStorageExceeded   jetstream.ErrorCode = 10047 // the account's or server's limit
+	codeMemoryExceeded    jetstream.ErrorCode = 10028
+	codeInsufficientSpace jetstream.ErrorCode = 10023
+)
+
+func isFull(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeMaxBytes, codeStorageExceeded, codeMemoryExceeded, codeInsufficientSpace:
+		return true
+	}
+	return false
+}
+
+// publish writes one message, through a full journal and a restart, or says why it cannot.
+func (w *writer) publish(ctx context.Context, route alert.Priority, id string, payload []byte) error {
+	j := w.j
+	msg := &nats.Msg{Subject: j.names.alerts(route), Header: nats.Header{}, Data: payload}
+	deadline := time.Now().Add(j.cfg.FullWait + patience - time.Second)
+	for {
+		waiting, cancel := context.WithDeadline(ctx, deadline)
+		l, err := j.current(waiting)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if len(payload) > int(l.nc.MaxPayload())-1024 {
+			return fmt.Errorf("%w: %d bytes, the journal takes %d", ErrTooLarge, len(payload), l.nc.MaxPayload()-1024)
+		}
+		if err = j.diskGuard(); err == nil {
+			began := time.Now()
+			err = l.write(ctx, msg, id)
+			j.metrics.writeSeconds.Observe(time.Since(began).Seconds())
+		}
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ErrClosed
+		case isFull(err) || errors.Is(err, errDiskFull):
+			if w.full.hold(j.cfg.FullWait) {
+				pause(ctx, 20*time.Millisecond)
+				continue
+			}
+			if j.cfg.Full == FullRefuse || time.Now().After(deadline) {
+				return fmt.Errorf("%w: %w", ErrFull, err)
+			}
+			if err := j.makeRoom(ctx, l, route, len(payload)); err != nil {
+				return fmt.Errorf("%w: %w", ErrFull, err)
+			}
+		case time.Now().After(deadline):
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		default:
+			// No answer: the write may or may not have happened. The id makes the next try harmless.
+			j.metrics.writeErrors.Inc()
+			if l.server != nil || l.nc.IsClosed() {
+				j.replace(ctx, l, err)
+			} else {
+				pause(ctx, 100*time.Millisecond)
+			}
+		}
+	}
+}
+
+// write publishes msg and waits until the stream has it.
+func (l *link) write(ctx context.Context, msg *nats.Msg, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	_, err := l.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
