@@ -110,6 +110,9 @@ func (f Fields) With(members ...Field) Fields {
 	if len(members) == 0 {
 		return f
 	}
+	if f.areNew(members) {
+		return f.extended(members)
+	}
 	all := make([]Field, 0, 16)
 	at := make(map[string]int, 16)
 	set := func(name string, value Value) {
@@ -126,7 +129,51 @@ func (f Fields) With(members ...Field) Fields {
 	for _, m := range members {
 		set(m.Name, m.Value)
 	}
-	return build(all, len(f.text))
+	return Fields{}.extended(all)
+}
+
+// fewMembers is up to how many members are looked up one by one.
+const fewMembers = 4
+
+// areNew reports that members are few, and that f has none of their names and they no name twice.
+func (f Fields) areNew(members []Field) bool {
+	if len(members) > fewMembers {
+		return false
+	}
+	for i, m := range members {
+		if _, ok := f.Get(m.Name); ok {
+			return false
+		}
+		for _, earlier := range members[:i] {
+			if earlier.Name == m.Name {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// extended returns a copy of f with members added at the end, whose names must be new.
+func (f Fields) extended(members []Field) Fields {
+	size := len(f.text) + 2
+	for _, m := range members {
+		size += len(m.Name) + len(m.Value) + 4
+	}
+	text := make([]byte, 0, size)
+	text = append(text, '{')
+	if !f.IsEmpty() {
+		text = append(text, f.text[1:len(f.text)-1]...)
+		text = append(text, ',')
+	}
+	for i, m := range members {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendQuoted(text, m.Name)
+		text = append(text, ':')
+		text = append(text, m.Value...)
+	}
+	return Fields{string(append(text, '}'))}
 }
 
 // Map returns a copy of f with each member replaced by what change makes of it. Where two members end up with one
@@ -137,20 +184,6 @@ func (f Fields) Map(change func(Field) Field) Fields {
 		all = append(all, change(Field{name, value}))
 	}
 	return FieldsOf(all...)
-}
-
-func build(all []Field, sizeHint int) Fields {
-	text := make([]byte, 0, sizeHint+64)
-	text = append(text, '{')
-	for i, m := range all {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = appendQuoted(text, m.Name)
-		text = append(text, ':')
-		text = append(text, m.Value...)
-	}
-	return Fields{string(append(text, '}'))}
 }
 
 // members yields each quoted name and value text. It relies on f.text being valid and compact.
