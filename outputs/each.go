@@ -3,6 +3,7 @@ package outputs
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/verdict"
@@ -13,13 +14,24 @@ const DefaultConcurrency = 8
 
 // Each sends the alerts of a batch one by one with send, for places that take one at a time: up to concurrency at
 // once (values below 1 mean [DefaultConcurrency]), those of one origin host one after the other in their order. Where
-// an alert fails and may be tried again, the later ones of its host wait for it: they are returned as failed too.
+// an alert fails and may be tried again, the later ones of its host wait for it: they are returned as held.
+//
+// The time left until ctx's deadline is shared out evenly: each alert gets its part of it. The lane of a spec with
+// Batch.OneByOne sets the deadline so that each gets the lane's time-out.
 func Each(ctx context.Context, batch []*alert.Alert, concurrency int, send func(context.Context, *alert.Alert) error) error {
 	if concurrency < 1 {
 		concurrency = DefaultConcurrency
 	}
 	if len(batch) == 1 {
 		return send(ctx, batch[0])
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		whole, part := send, time.Until(deadline)/time.Duration(len(batch))
+		send = func(ctx context.Context, a *alert.Alert) error {
+			ctx, cancel := context.WithTimeout(ctx, part)
+			defer cancel()
+			return whole(ctx, a)
+		}
 	}
 	chains := make([][]int, 0, concurrency)
 	ofHost := make(map[string]int, concurrency)
@@ -51,7 +63,7 @@ func Each(ctx context.Context, batch []*alert.Alert, concurrency int, send func(
 					stop := !verdict.IsPermanent(err)
 					if stop {
 						for _, waiting := range chain[n+1:] {
-							failed[waiting] = err
+							failed[waiting] = verdict.Held(err)
 						}
 					}
 					mu.Unlock()

@@ -28,6 +28,8 @@ type Batch struct {
 	Max   int           // alerts, at least 1
 	Bytes size.Bytes    // of the alerts as stored; 0 is no bound. A single alert may be larger
 	Wait  time.Duration // how long a batch that is not full waits for more; 0 sends at once
+	// OneByOne says that each alert is a request of its own (see Each), so that the lane's time-out counts for each.
+	OneByOne bool
 }
 
 // Config is what an output's config must answer.

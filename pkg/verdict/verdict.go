@@ -84,6 +84,24 @@ func Pause(err error) (time.Duration, bool) {
 	return 0, false
 }
 
+type held struct{ error }
+
+func (e held) Unwrap() error { return e.error }
+
+// Held marks err as the failure of an earlier alert, for which this one waits: it was not tried itself. Held(nil) is nil.
+func Held(err error) error {
+	if err == nil {
+		return nil
+	}
+	return held{err}
+}
+
+// IsHeld reports whether err was marked by [Held].
+func IsHeld(err error) bool {
+	var h held
+	return errors.As(err, &h)
+}
+
 // Partial says which alerts of a batch failed, by their index in it, and with what error; all others were delivered.
 // Each error carries its own verdict.
 type Partial map[int]error

@@ -1,0 +1,376 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/journal"
+	"github.com/tiercel/tiercel/pkg/verdict"
+)
+
+// cursor is a lane's place in the journal; see journal.Cursor.
+type cursor interface {
+	Run(ctx context.Context)
+	Next(ctx context.Context, limit, size int) ([]journal.Entry, error)
+	Done(entries ...journal.Entry)
+	Lag() journal.Lag
+}
+
+// lane takes alerts out of the journal and gives them to one output, in order, until they are delivered or buried.
+type lane struct {
+	Output
+
+	log    *slog.Logger
+	when   *when
+	cursor cursor
+	bury   func(ctx context.Context, letters ...journal.DeadLetter) error
+	count  *laneMetrics
+
+	// For the lane of an output that is gone, else nil: whether nothing is left for it, and how to end it then.
+	empty  func(ctx context.Context) bool
+	forget func(ctx context.Context)
+
+	mu          sync.Mutex // guards what follows
+	lastSuccess time.Time
+	lastError   string
+	failing     time.Time // since when
+}
+
+// item is an alert on its way, with what was tried so far.
+type item struct {
+	journal.Entry
+
+	attempts int   // failed tries of its own
+	err      error // the last of them
+	since    int   // how many alerts the lane had delivered at the first of them
+}
+
+// poisonAttempts is after how many tries an alert is buried that fails while others of the same output are
+// delivered: what fails is then the alert, not the place, and it must not hold up those behind it for days.
+const poisonAttempts = 12
+
+// run delivers until ctx ends, then what is left, until living ends. It returns early, and true, when the output is
+// gone and nothing is left for it.
+func (l *lane) run(ctx, living context.Context) (finished bool) {
+	var (
+		waiting   []item // not delivered, in order
+		delivered int    // alerts, since the start
+	)
+	for {
+		more, err := l.gather(ctx, living, waiting)
+		if err != nil && len(waiting) == 0 {
+			return false
+		}
+		waiting = append(waiting, more...)
+		waiting = l.buryExpired(living, waiting)
+		if len(waiting) == 0 {
+			continue
+		}
+		failed, pause := l.send(living, waiting, &delivered)
+		waiting = l.buryHopeless(living, failed, delivered)
+		if l.empty != nil && len(waiting) == 0 {
+			sleep(ctx, 100*time.Millisecond) // the journal counts acks a moment later
+			if l.empty(living) {
+				return true
+			}
+		}
+		if len(waiting) == 0 {
+			continue
+		}
+		if ctx.Err() != nil || !sleep(ctx, pause) {
+			return false // draining, and the output does not take it: it stays in the journal
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// gather returns what comes next, beside already waiting ones: it waits for the first alert when none waits, and
+// then as long as the output's Batch.Wait for more. An error means that there is nothing more to do.
+func (l *lane) gather(ctx, living context.Context, already []item) ([]item, error) {
+	room, bytes := l.Batch.Max-len(already), int(l.Batch.Bytes)
+	if bytes > 0 {
+		for i := range already {
+			bytes -= already[i].Size
+		}
+		bytes = max(bytes, 1)
+	}
+	if room <= 0 || bytes == 1 {
+		return nil, nil
+	}
+	var items []item
+	fill := func(ctx context.Context) error {
+		entries, err := l.cursor.Next(ctx, room-len(items), bytes)
+		if err != nil {
+			return err
+		}
+		items = append(items, l.wanted(entries)...)
+		return nil
+	}
+	if len(already) > 0 {
+		now, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = fill(now) // only what is there
+		return items, nil
+	}
+	for len(items) == 0 {
+		if err := fill(ctx); err == nil {
+			continue
+		}
+		// Draining: what is on its way out of the journal may take a moment to come.
+		if l.cursor.Lag().Alerts == 0 || living.Err() != nil {
+			return nil, context.Canceled
+		}
+		moment, cancel := context.WithTimeout(living, 50*time.Millisecond)
+		_ = fill(moment)
+		cancel()
+	}
+	if l.Batch.Wait > 0 {
+		waiting, cancel := context.WithTimeout(ctx, l.Batch.Wait)
+		defer cancel()
+		for len(items) < l.Batch.Max {
+			if fill(waiting) != nil {
+				break
+			}
+		}
+	}
+	return items, nil
+}
+
+// wanted drops what the lane's expression does not let through.
+func (l *lane) wanted(entries []journal.Entry) []item {
+	items := make([]item, 0, len(entries))
+	for _, e := range entries {
+		if !e.Retried {
+			yes, err := l.when.wants(e.Alert)
+			if err != nil {
+				// An alert too many is better than one too few.
+				l.count.whenErrors.Inc()
+				l.log.Debug("the when expression failed, the alert is sent", "rule", e.Alert.Rule, "error", err)
+			}
+			if !yes {
+				l.count.filtered.Inc()
+				l.cursor.Done(e)
+				continue
+			}
+		}
+		items = append(items, item{Entry: e})
+	}
+	return items
+}
+
+// send makes one try with items. It returns those that failed, in order, and how long to wait before the next try.
+func (l *lane) send(living context.Context, items []item, delivered *int) (failed []item, pause time.Duration) {
+	batch := make([]*alert.Alert, len(items))
+	for i := range items {
+		batch[i] = items[i].Alert
+	}
+	timeout := l.Settings.Timeout
+	if l.Batch.OneByOne {
+		timeout *= time.Duration(len(batch))
+	}
+	ctx, cancel := context.WithTimeout(living, timeout)
+	began := time.Now()
+	err := l.safely(ctx, batch)
+	cancel()
+	l.count.requestSeconds.Observe(time.Since(began).Seconds())
+	l.count.batchAlerts.Observe(float64(len(batch)))
+
+	partial := asPartial(err, len(items))
+	done := make([]journal.Entry, 0, len(items))
+	longest := 0
+	for i := range items {
+		it := &items[i]
+		err := partial[i]
+		if err == nil {
+			done = append(done, it.Entry)
+			continue
+		}
+		if it.attempts == 0 {
+			it.since = *delivered
+		}
+		if !verdict.IsHeld(err) {
+			it.attempts++
+			it.err = err
+			l.count.retried(verdict.ReasonOf(err))
+		}
+		longest = max(longest, it.attempts)
+		if asked, ok := verdict.Pause(err); ok {
+			pause = max(pause, asked)
+		}
+		failed = append(failed, *it)
+	}
+	// Commit after send, not before: a crash may send twice, never lose.
+	l.cursor.Done(done...)
+	*delivered += len(done)
+	l.count.sent.Add(float64(len(done)))
+	l.count.ok.Add(float64(len(done)))
+	l.count.failed.Add(float64(len(failed)))
+	l.note(err, len(done) > 0)
+	if len(failed) > 0 && pause == 0 {
+		pause = l.backoff(longest)
+	}
+	return failed, pause
+}
+
+// safely calls the output; a panic in one output must not take the others down.
+func (l *lane) safely(ctx context.Context, batch []*alert.Alert) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.log.Error("the output panicked", "panic", fmt.Sprint(r))
+			err = fmt.Errorf("the output panicked: %v", r)
+		}
+	}()
+	return l.Output.Output.Send(ctx, batch)
+}
+
+// asPartial says for each of n alerts what became of it.
+func asPartial(err error, n int) verdict.Partial {
+	if err == nil {
+		return nil
+	}
+	if partial, ok := err.(verdict.Partial); ok { //nolint:errorlint // a wrapped Partial has lost whose indexes it holds
+		return partial
+	}
+	all := make(verdict.Partial, n)
+	for i := range n {
+		all[i] = err
+	}
+	return all
+}
+
+// backoff is the pause after so many failed tries: twice as long each time, give or take a fifth, so that many
+// lanes do not come back at the same moment.
+func (l *lane) backoff(attempts int) time.Duration {
+	pause := l.Settings.Retry.Max
+	if shift := max(attempts-1, 0); shift < 30 {
+		pause = min(l.Settings.Retry.Initial<<shift, l.Settings.Retry.Max)
+	}
+	jitter := 0.8 + 0.4*rand.Float64() //nolint:gosec // spreads load, keeps no secret
+	return max(time.Duration(float64(pause)*jitter), time.Millisecond)
+}
+
+// note remembers the outcome of a try, and logs when it changes.
+func (l *lane) note(err error, progress bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if err == nil || progress {
+		l.lastSuccess = now
+	}
+	if err == nil {
+		if l.lastError != "" {
+			l.log.Info("delivering again", "after", now.Sub(l.failing).Round(time.Millisecond))
+		}
+		l.lastError, l.failing = "", time.Time{}
+		return
+	}
+	if l.failing.IsZero() {
+		l.failing = now
+	}
+	if text := err.Error(); text != l.lastError {
+		l.lastError = text
+		l.log.Warn("delivering failed", "reason", verdict.ReasonOf(err), "error", text)
+	}
+}
+
+// buryExpired buries those that are too old to be sent.
+func (l *lane) buryExpired(ctx context.Context, items []item) []item {
+	if l.Settings.MaxAge <= 0 {
+		return items
+	}
+	now := time.Now()
+	return l.buryWhere(ctx, items, func(it *item) (verdict.Reason, string, bool) {
+		if age := now.Sub(it.Alert.Received); age > l.Settings.MaxAge && !it.Retried {
+			text := fmt.Sprintf("not delivered within %s", l.Settings.MaxAge)
+			if it.err != nil {
+				text += ", last: " + it.err.Error()
+			}
+			return verdict.Expired, text, true
+		}
+		return "", "", false
+	})
+}
+
+// buryHopeless buries those that no later try can mend.
+func (l *lane) buryHopeless(ctx context.Context, items []item, delivered int) []item {
+	return l.buryWhere(ctx, items, func(it *item) (verdict.Reason, string, bool) {
+		switch {
+		case it.err == nil:
+			return "", "", false
+		case verdict.IsPermanent(it.err):
+			return verdict.ReasonOf(it.err), it.err.Error(), true
+		case it.attempts >= poisonAttempts && delivered > it.since:
+			return verdict.ReasonOf(it.err), fmt.Sprintf("failed %d times while others were delivered, last: %v", it.attempts, it.err), true
+		}
+		return "", "", false
+	})
+}
+
+// buryWhere buries the items for which why says so and returns the others. An item that cannot be buried stays.
+func (l *lane) buryWhere(ctx context.Context, items []item, why func(*item) (verdict.Reason, string, bool)) []item {
+	var (
+		letters []journal.DeadLetter
+		buried  []journal.Entry
+		rest    = items[:0:0]
+	)
+	for i := range items {
+		it := &items[i]
+		reason, text, yes := why(it)
+		if !yes {
+			rest = append(rest, *it)
+			continue
+		}
+		buried = append(buried, it.Entry)
+		letters = append(letters, journal.DeadLetter{
+			Lane: l.Name, Buried: time.Now(), Reason: reason, Attempts: it.attempts, Answer: text, Alert: it.Alert,
+		})
+	}
+	if len(letters) == 0 {
+		return items
+	}
+	if err := l.bury(ctx, letters...); err != nil {
+		l.log.Error("dead letters could not be written, they are tried again", "alerts", len(letters), "error", err)
+		sleep(ctx, time.Second)
+		return items
+	}
+	l.cursor.Done(buried...)
+	for _, letter := range letters {
+		l.count.dead(letter.Reason)
+	}
+	l.log.Warn("alerts became dead letters", "alerts", len(letters), "reason", letters[0].Reason, "first", letters[0].Answer)
+	return rest
+}
+
+func (l *lane) state() LaneState {
+	lag := l.cursor.Lag()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := LaneState{Name: l.Name, Lag: lag.Alerts, LastError: l.lastError}
+	if !lag.Oldest.IsZero() {
+		s.LagSeconds = max(time.Since(lag.Oldest), 0).Seconds()
+	}
+	if !l.lastSuccess.IsZero() {
+		at := l.lastSuccess
+		s.LastSuccess = &at
+	}
+	if !l.failing.IsZero() {
+		at := l.failing
+		s.Since = &at
+	}
+	return s
+}
