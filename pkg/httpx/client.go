@@ -44,7 +44,7 @@ func (c Common) Client(s Settings) (*http.Client, error) {
 	}
 	most := s.Concurrency()
 	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
-	return &http.Client{
+	client := &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
@@ -59,7 +59,11 @@ func (c Common) Client(s Settings) (*http.Client, error) {
 			MaxResponseHeaderBytes: maxHeaderAnswer,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	}
+	if c.wrap != nil {
+		client.Transport = c.wrap(client.Transport)
+	}
+	return client, nil
 }
 
 func (c Common) tls(s Settings) (*tls.Config, error) {

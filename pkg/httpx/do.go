@@ -123,8 +123,8 @@ func Reach(ctx context.Context, client *http.Client, address string, secrets ...
 
 func request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
-	if err != nil {
-		return nil, errAddress // the error itself would show the address
+	if err != nil || req.URL.Host == "" {
+		return nil, errAddress // net/http's own error would show the address
 	}
 	return req, nil
 }

@@ -2,7 +2,11 @@
 // becomes a verdict.
 package httpx
 
-import "github.com/tiercel/tiercel/pkg/secret"
+import (
+	"net/http"
+
+	"github.com/tiercel/tiercel/pkg/secret"
+)
 
 // Common is what all HTTP clients of the process share: falcosidekick's general TLS settings.
 type Common struct {
@@ -12,6 +16,15 @@ type Common struct {
 	MutualTLSClient MutualTLSClient `config:"mutualtlsclient"`
 	// TLS settings of every client.
 	TLSClient TLSClient `config:"tlsclient"`
+
+	wrap func(http.RoundTripper) http.RoundTripper
+}
+
+// Wrapped returns a copy of c whose clients send through what wrap makes of their transport: to watch requests and
+// answers.
+func (c Common) Wrapped(wrap func(http.RoundTripper) http.RoundTripper) Common {
+	c.wrap = wrap
+	return c
 }
 
 // MutualTLSClient names the files of the client certificate.
