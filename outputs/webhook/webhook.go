@@ -1,0 +1,108 @@
+// Package webhook sends each alert as JSON in an HTTP request of its own, to any address.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/tiercel/tiercel/outputs"
+	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/httpx"
+	"github.com/tiercel/tiercel/pkg/size"
+)
+
+// Spec is the output.
+var Spec = outputs.Define(outputs.Spec{
+	Name:     "webhook",
+	Title:    "Webhook",
+	Category: "web",
+	About:    "Sends each alert as JSON in an HTTP request of its own.",
+	Batch:    outputs.Batch{Max: 64, Bytes: 4 * size.MiB, OneByOne: true},
+}, Defaults, New)
+
+// Webhook is one receiver.
+type Webhook struct {
+	client      *http.Client
+	request     *http.Request // what every request begins as; only read
+	secret      string        // the address
+	concurrency int
+	zippers     *sync.Pool // of *gzip.Writer; nil without compression
+}
+
+// New makes a webhook. It connects to nothing yet.
+func New(env outputs.Env, c Config) (outputs.Output, error) {
+	client, err := env.HTTP.Client(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	address, err := httpx.Address(c.Address.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("address: %w", err)
+	}
+	header := http.Header{
+		"Content-Type": {"application/json; charset=utf-8"},
+		"User-Agent":   {httpx.UserAgent(env.Version)},
+	}
+	w := &Webhook{
+		client:      client,
+		request:     &http.Request{Method: c.method(), URL: address, Host: address.Host, Header: header},
+		secret:      c.Address.Reveal(),
+		concurrency: c.Concurrency(),
+	}
+	if c.Gzip {
+		header.Set("Content-Encoding", "gzip")
+		w.zippers = &sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+	}
+	c.Apply(header)
+	return w, nil
+}
+
+// Send makes one request of each alert, several at once, those of one host in their order.
+func (w *Webhook) Send(ctx context.Context, batch []*alert.Alert) error {
+	return outputs.Each(ctx, batch, w.concurrency, w.send)
+}
+
+// Check reports whether an HTTP server answers at the address.
+func (w *Webhook) Check(ctx context.Context) error {
+	return httpx.Reach(ctx, w.client, w.secret, w.secret)
+}
+
+// Close lets go of the connections.
+func (w *Webhook) Close() error {
+	w.client.CloseIdleConnections()
+	return nil
+}
+
+func (w *Webhook) send(ctx context.Context, a *alert.Alert) error {
+	// The body is made anew each time: the transport may go on reading it after an early answer, so a buffer could
+	// only be used again once it has been closed, which costs more than it saves.
+	body := append(a.AppendJSON(make([]byte, 0, len(a.Raw())+512)), '\n')
+	if w.zippers != nil {
+		body = w.compress(body)
+	}
+	req := w.request.WithContext(ctx)
+	req.ContentLength = int64(len(body))
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	// Lets the transport try again by itself where an idle connection turns out to be closed before it took a byte.
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	_, err := httpx.Do(ctx, w.client, req, w.secret)
+	return err
+}
+
+func (w *Webhook) compress(body []byte) []byte {
+	z := w.zippers.Get().(*gzip.Writer)
+	defer w.zippers.Put(z)
+	var out bytes.Buffer
+	out.Grow(len(body)/2 + 64)
+	z.Reset(&out)
+	// Writing to a buffer cannot fail.
+	_, _ = z.Write(body)
+	_ = z.Close()
+	return out.Bytes()
+}
