@@ -16,7 +16,7 @@ func clean(text string, most int) string {
 // fit cuts a text that escapes have made too long, and does not leave the begin of one.
 func fit(text string, most int) string {
 	short := cut(text, most)
-	if len(short) == len(text) {
+	if short == text {
 		return text
 	}
 	kept := strings.TrimSuffix(short, ellipsis)
