@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
 	"github.com/tiercel/tiercel/pkg/alert"
@@ -20,9 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("TIERCEL_TEST_NATS") != "" {
-		os.Exit(natsServerMain())
-	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -32,6 +30,23 @@ func testConfig(t testing.TB) journal.Config {
 	cfg.Sync = journal.SyncNone
 	cfg.Reserve = 0
 	return cfg
+}
+
+// engines are the ways to run a journal; each must keep the same contract.
+func engines(t testing.TB) map[string]journal.Config {
+	file, memory, external := testConfig(t), testConfig(t), testConfig(t)
+	memory.Storage = journal.StorageMemory
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(time.Minute) {
+		t.Fatal("the NATS server does not start")
+	}
+	external.URL = srv.ClientURL()
+	return map[string]journal.Config{"embedded, file": file, "embedded, memory": memory, "external": external}
 }
 
 func open(t testing.TB, cfg journal.Config) *journal.Journal {
@@ -133,10 +148,8 @@ func eventually(t testing.TB, ok func() bool, what func() string) {
 }
 
 func TestEveryLaneGetsWhatItWants(t *testing.T) {
-	for _, storage := range []string{journal.StorageFile, journal.StorageMemory} {
-		t.Run(storage, func(t *testing.T) {
-			cfg := testConfig(t)
-			cfg.Storage = storage
+	for name, cfg := range engines(t) {
+		t.Run(name, func(t *testing.T) {
 			j := open(t, cfg)
 			all := read(t, j, "loki", alert.Debug)
 			serious := read(t, j, "slack/on-call", alert.Critical)
@@ -169,7 +182,14 @@ func TestEveryLaneGetsWhatItWants(t *testing.T) {
 }
 
 func TestReopenGivesWhatWasNotDone(t *testing.T) {
-	cfg := testConfig(t)
+	for name, cfg := range engines(t) {
+		if cfg.Storage == journal.StorageFile {
+			t.Run(name, func(t *testing.T) { reopen(t, cfg) })
+		}
+	}
+}
+
+func reopen(t *testing.T, cfg journal.Config) {
 	j := open(t, cfg)
 	c := cursor(t, j, "webhook", alert.Debug)
 	ctx, cancel := context.WithCancel(t.Context())

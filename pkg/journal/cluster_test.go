@@ -1,3 +1,0 @@
-package journal_test
-
-func natsServerMain() int { return 0 }
