@@ -1,0 +1,38 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// module is what is left out of the keys of comments.
+const module = "github.com/tiercel/tiercel/"
+
+// commentOf gives the comment of a struct's field, as the generator found it, or "".
+func commentOf(t reflect.Type, field string) string {
+	return comments[strings.TrimPrefix(t.PkgPath(), module)+"."+t.Name()+"."+field]
+}
+
+// wrapped breaks a comment into lines of at most width characters, each with a prefix. A word that is longer stays
+// whole.
+func wrapped(comment, prefix string, width int) string {
+	var b strings.Builder
+	line := ""
+	flush := func() {
+		if line != "" {
+			b.WriteString(prefix + line + "\n")
+		}
+		line = ""
+	}
+	for word := range strings.FieldsSeq(comment) {
+		if line != "" && len(prefix)+len(line)+1+len(word) > width {
+			flush()
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	flush()
+	return b.String()
+}
