@@ -261,7 +261,7 @@ func unquote(text string) string {
 		return inner
 	}
 	// The only error left for a string that was accepted is a half surrogate pair, which comes out as U+FFFD.
-	plain, _ := jsontext.AppendUnquote(make([]byte, 0, len(inner)), text)
+	plain, _ := jsontext.AppendUnquote(make([]byte, 0, len(text)), text)
 	return string(plain)
 }
 

@@ -37,6 +37,10 @@ func Printable(text string) string {
 // firstUnprintable finds the first place in text that [Printable] would change, or -1.
 func firstUnprintable(text string) int {
 	for at := 0; at < len(text); {
+		if at+8 <= len(text) && plainASCII(text[at:at+8]) {
+			at += 8
+			continue
+		}
 		c := text[at]
 		switch {
 		case c < 0x20 && c != '\t', c == 0x7f:
@@ -56,4 +60,18 @@ func firstUnprintable(text string) int {
 		at += width
 	}
 	return -1
+}
+
+// plainASCII reports whether the 8 bytes of text are all from U+0020 to U+007E. It looks at them as one word: an
+// alert's text is scanned at every output.
+func plainASCII(text string) bool {
+	_ = text[7]
+	w := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+	const (
+		ones = 0x0101010101010101
+		high = 0x80 * ones
+	)
+	del := w ^ 0x7f*ones // zero where a byte is DEL
+	return (w|(w-0x20*ones)|(del-ones)&^del)&high == 0
 }
