@@ -2,9 +2,12 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,38 +50,32 @@ type item struct {
 
 	attempts int   // failed tries of its own
 	err      error // the last of them
-	since    int   // how many alerts the lane had delivered at the first of them
+	alone    int   // tries in which it failed while others of the same batch were delivered
 }
 
-// poisonAttempts is after how many tries an alert is buried that fails while others of the same output are
-// delivered: what fails is then the alert, not the place, and it must not hold up those behind it for days.
+// poisonAttempts is after how many such tries an alert is buried: what fails is then the alert, not the place, and it
+// must not hold up those behind it for days.
 const poisonAttempts = 12
+
+// errFinished says that nothing is left for an output that is gone.
+var errFinished = errors.New("nothing is left for the output")
 
 // run delivers until ctx ends, then what is left, until living ends. It returns early, and true, when the output is
 // gone and nothing is left for it.
 func (l *lane) run(ctx, living context.Context) (finished bool) {
-	var (
-		waiting   []item // not delivered, in order
-		delivered int    // alerts, since the start
-	)
+	var waiting []item // not delivered, in order
 	for {
 		more, err := l.gather(ctx, living, waiting)
 		if err != nil && len(waiting) == 0 {
-			return false
+			return errors.Is(err, errFinished)
 		}
 		waiting = append(waiting, more...)
 		waiting = l.buryExpired(living, waiting)
 		if len(waiting) == 0 {
 			continue
 		}
-		failed, pause := l.send(living, waiting, &delivered)
-		waiting = l.buryHopeless(living, failed, delivered)
-		if l.empty != nil && len(waiting) == 0 {
-			sleep(ctx, 100*time.Millisecond) // the journal counts acks a moment later
-			if l.empty(living) {
-				return true
-			}
-		}
+		failed, pause := l.send(living, waiting)
+		waiting = l.buryHopeless(living, failed)
 		if len(waiting) == 0 {
 			continue
 		}
@@ -128,6 +125,15 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 		return items, nil
 	}
 	for len(items) == 0 {
+		if l.empty != nil && ctx.Err() == nil {
+			moment, cancel := context.WithTimeout(ctx, time.Second)
+			err := fill(moment)
+			cancel()
+			if err != nil && l.empty(living) {
+				return nil, errFinished
+			}
+			continue
+		}
 		if err := fill(ctx); err == nil {
 			continue
 		}
@@ -174,7 +180,7 @@ func (l *lane) wanted(entries []journal.Entry) []item {
 }
 
 // send makes one try with items. It returns those that failed, in order, and how long to wait before the next try.
-func (l *lane) send(living context.Context, items []item, delivered *int) (failed []item, pause time.Duration) {
+func (l *lane) send(living context.Context, items []item) (failed []item, pause time.Duration) {
 	batch := make([]*alert.Alert, len(items))
 	for i := range items {
 		batch[i] = items[i].Alert
@@ -200,13 +206,14 @@ func (l *lane) send(living context.Context, items []item, delivered *int) (faile
 			done = append(done, it.Entry)
 			continue
 		}
-		if it.attempts == 0 {
-			it.since = *delivered
-		}
 		if !verdict.IsHeld(err) {
 			it.attempts++
 			it.err = err
-			l.count.retried(verdict.ReasonOf(err))
+			reason := verdict.ReasonOf(err)
+			if reason != verdict.RateLimited && len(partial) < len(items) {
+				it.alone++
+			}
+			l.count.retried(reason)
 		}
 		longest = max(longest, it.attempts)
 		if asked, ok := verdict.Pause(err); ok {
@@ -216,7 +223,6 @@ func (l *lane) send(living context.Context, items []item, delivered *int) (faile
 	}
 	// Commit after send, not before: a crash may send twice, never lose.
 	l.cursor.Done(done...)
-	*delivered += len(done)
 	l.count.sent.Add(float64(len(done)))
 	l.count.ok.Add(float64(len(done)))
 	l.count.failed.Add(float64(len(failed)))
@@ -282,6 +288,9 @@ func (l *lane) note(err error, progress bool) {
 	if l.failing.IsZero() {
 		l.failing = now
 	}
+	if partial, ok := err.(verdict.Partial); ok { //nolint:errorlint // see asPartial
+		err = partial[slices.Min(slices.Collect(maps.Keys(partial)))] // how many failed changes at every try
+	}
 	if text := err.Error(); text != l.lastError {
 		l.lastError = text
 		l.log.Warn("delivering failed", "reason", verdict.ReasonOf(err), "error", text)
@@ -307,15 +316,15 @@ func (l *lane) buryExpired(ctx context.Context, items []item) []item {
 }
 
 // buryHopeless buries those that no later try can mend.
-func (l *lane) buryHopeless(ctx context.Context, items []item, delivered int) []item {
+func (l *lane) buryHopeless(ctx context.Context, items []item) []item {
 	return l.buryWhere(ctx, items, func(it *item) (verdict.Reason, string, bool) {
 		switch {
 		case it.err == nil:
 			return "", "", false
 		case verdict.IsPermanent(it.err):
 			return verdict.ReasonOf(it.err), it.err.Error(), true
-		case it.attempts >= poisonAttempts && delivered > it.since:
-			return verdict.ReasonOf(it.err), fmt.Sprintf("failed %d times while others were delivered, last: %v", it.attempts, it.err), true
+		case it.alone >= poisonAttempts:
+			return verdict.ReasonOf(it.err), fmt.Sprintf("failed %d times while others of its batch were delivered, last: %v", it.alone, it.err), true
 		}
 		return "", "", false
 	})

@@ -58,6 +58,7 @@ type Cursor struct {
 	held    map[uint64]*pack // not done, by sequence
 	bytes   int              // of the packs held
 	undone  uint64           // alerts in them
+	last    *pack            // done, but not acknowledged yet; see finish
 	done    map[uint64]bool  // the last packs that are done
 	ring    []uint64         // their order
 	horizon odometer         // where the newest pack seen ends
@@ -236,6 +237,10 @@ func (c *Cursor) add(msg jetstream.Msg) {
 		again.msg = msg
 		return
 	}
+	if c.last != nil && c.last.seq == p.seq {
+		c.last.msg = msg
+		return
+	}
 	if c.done[p.seq] || p.undone == 0 {
 		_ = msg.Ack()
 		return
@@ -322,8 +327,13 @@ func (c *Cursor) finish(p *pack) {
 	if p.undone > 0 {
 		return
 	}
-	// An ack that does not arrive costs a repetition, which add recognizes.
-	_ = p.msg.Ack()
+	// The newest pack done is acknowledged when the next one is, or a moment later by keepAlive: a stream that becomes
+	// empty makes a new file each time, which costs more than everything else about a pack. An ack that does not
+	// arrive costs a repetition, which add recognizes.
+	if c.last != nil {
+		_ = c.last.msg.Ack()
+	}
+	c.last = p
 	delete(c.held, p.seq)
 	c.bytes -= p.size
 	c.done[p.seq] = true
@@ -335,20 +345,30 @@ func (c *Cursor) finish(p *pack) {
 	signal(c.room)
 }
 
-// keepAlive tells the stream that the packs held are being worked on.
+// keepAlive tells the stream that the packs held are being worked on, and acknowledges the last one done when no
+// other follows.
 func (c *Cursor) keepAlive(ctx context.Context) {
-	tick := time.NewTicker(ackWait / 3)
+	var before *pack
+	const every = ackWait / 24
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 		c.mu.Lock()
-		for _, p := range c.held {
-			_ = p.msg.InProgress()
+		if n%8 == 0 {
+			for _, p := range c.held {
+				_ = p.msg.InProgress()
+			}
 		}
+		if c.last != nil && c.last == before {
+			_ = c.last.msg.Ack()
+			c.last = nil
+		}
+		before = c.last
 		c.mu.Unlock()
 	}
 }
@@ -357,6 +377,10 @@ func (c *Cursor) keepAlive(ctx context.Context) {
 func (c *Cursor) giveBack() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.last != nil {
+		_ = c.last.msg.Ack()
+		c.last = nil
+	}
 	for _, p := range c.held {
 		_ = p.msg.Nak()
 	}

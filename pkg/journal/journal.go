@@ -136,7 +136,7 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 
 // Append writes alerts and returns once they are as safe as the config's sync asks for. On an error none, or, when
 // the stream stopped answering in between, some of them may be in the journal; the sender must not be told that
-// they are. It waits while the journal is full or restarting, for at most the time in the config and 15 s.
+// they are. While the journal is full or is started again it waits, for less than half a minute.
 func (j *Journal) Append(ctx context.Context, alerts []*alert.Alert) error {
 	if j.closed.Load() {
 		return ErrClosed

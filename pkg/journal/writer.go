@@ -40,8 +40,9 @@ type request struct {
 
 var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
 
-// patience is how long Append waits beside the time that a full journal may take.
-const patience = 15 * time.Second
+// patience is how long one write may take beside the time that a full journal may take. A request that comes in
+// behind one waits at most twice as long.
+const patience = 10 * time.Second
 
 // answerTimeout is how long the stream may take to answer one publish.
 const answerTimeout = 5 * time.Second
@@ -69,14 +70,9 @@ func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
 		last.number++
 		last.route = max(last.route, a.Route())
 	}
-	timeout := time.NewTimer(w.j.cfg.FullWait + patience)
-	defer timeout.Stop()
-	// A request whose outcome was not waited for may still be in the writer's hands, so it does not go back to the pool.
 	for _, part := range parts {
 		select {
 		case w.queue <- part:
-		case <-timeout.C:
-			return w.unavailable()
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.ended:
@@ -91,8 +87,7 @@ func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
 			if cap(part.frames) <= 2*packBytes {
 				requests.Put(part)
 			}
-		case <-timeout.C:
-			return w.unavailable()
+		// A request whose outcome was not waited for may still be in the writer's hands, so it does not go back to the pool.
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.ended:
@@ -100,13 +95,6 @@ func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
 		}
 	}
 	return failed
-}
-
-func (w *writer) unavailable() error {
-	if err := w.j.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return ErrUnavailable
 }
 
 // run writes packs until ctx ends.
@@ -175,10 +163,26 @@ func (w *writer) write(ctx context.Context, batch []*request, number int, payloa
 	for _, r := range batch {
 		r.done <- err
 	}
+	if err != nil {
+		w.refuseWaiting(err)
+	}
 	if cap(payload) > 2*packBytes+packHeader {
 		payload = nil
 	}
 	return payload
+}
+
+// refuseWaiting gives err to the requests that came in while the pack before them failed: they have waited as long,
+// and their turn would only fail in the same way.
+func (w *writer) refuseWaiting(err error) {
+	for {
+		select {
+		case r := <-w.queue:
+			r.done <- err
+		default:
+			return
+		}
+	}
 }
 
 // written returns the odometer: how many alerts of each route were written so far.
@@ -212,7 +216,7 @@ func isFull(err error) bool {
 func (w *writer) publish(ctx context.Context, route alert.Priority, id string, payload []byte) error {
 	j := w.j
 	msg := &nats.Msg{Subject: j.names.alerts(route), Header: nats.Header{}, Data: payload}
-	deadline := time.Now().Add(j.cfg.FullWait + patience - time.Second)
+	deadline := time.Now().Add(j.cfg.FullWait + patience)
 	for {
 		waiting, cancel := context.WithDeadline(ctx, deadline)
 		l, err := j.current(waiting)
