@@ -40,7 +40,7 @@ func (p Priority) String() string {
 func ParsePriority(name string) (Priority, error) {
 	for p, known := range priorityNames {
 		if strings.EqualFold(name, known) {
-			return Priority(p), nil //nolint:gosec // an index into eight names
+			return Priority(p), nil
 		}
 	}
 	switch strings.ToLower(name) {

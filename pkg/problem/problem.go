@@ -25,9 +25,8 @@ func At(key, format string, args ...any) error {
 func Under(prefix string, err error) error {
 	var moved []error
 	for _, e := range Each(err) {
-		var p *Problem
-		if errors.As(e, &p) {
-			moved = append(moved, &Problem{Key: strings.TrimSuffix(prefix+"."+p.Key, "."), Text: p.Text})
+		if p, ok := errors.AsType[*Problem](e); ok {
+			moved = append(moved, &Problem{Key: strings.Trim(prefix+"."+p.Key, "."), Text: p.Text})
 			continue
 		}
 		moved = append(moved, &Problem{Key: prefix, Text: e.Error()})
@@ -40,7 +39,7 @@ func Each(err error) []error {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is taken apart
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // only joins: what wraps one error says more than it
 		var all []error
 		for _, e := range joined.Unwrap() {
 			all = append(all, Each(e)...)

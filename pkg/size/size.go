@@ -23,9 +23,20 @@ var units = []struct {
 	name  string
 	bytes Bytes
 }{
-	{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB},
-	{"Ti", TiB}, {"Gi", GiB}, {"Mi", MiB}, {"Ki", KiB},
-	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+	{"TiB", TiB},
+	{"GiB", GiB},
+	{"MiB", MiB},
+	{"KiB", KiB},
+	{"Ti", TiB},
+	{"Gi", GiB},
+	{"Mi", MiB},
+	{"Ki", KiB},
+	{"TB", 1e12},
+	{"GB", 1e9},
+	{"MB", 1e6},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"B", 1},
 }
 
 // Parse reads a number of bytes: a number alone, or with a unit of 1024 (KiB, MiB, GiB, TiB, or as Kubernetes
@@ -37,6 +48,9 @@ func Parse(text string) (Bytes, error) {
 			number, unit = strings.TrimSpace(rest), u.bytes
 			break
 		}
+	}
+	if whole, err := strconv.ParseInt(number, 10, 64); err == nil && whole >= 0 && whole <= math.MaxInt64/int64(unit) {
+		return Bytes(whole) * unit, nil // a float has no room for all of its digits
 	}
 	value, err := strconv.ParseFloat(number, 64)
 	total := value * float64(unit)
