@@ -13,9 +13,11 @@ func commentOf(t reflect.Type, field string) string {
 	return comments[strings.TrimPrefix(t.PkgPath(), module)+"."+t.Name()+"."+field]
 }
 
-// wrapped breaks a comment into lines of at most width characters, each with a prefix. A word that is longer stays
-// whole.
-func wrapped(comment, prefix string, width int) string {
+// lineWidth is how long a line of a comment in the config file is at most.
+const lineWidth = 118
+
+// wrapped breaks a comment into lines, each with a prefix. A word that is too long stays whole.
+func wrapped(comment, prefix string) string {
 	var b strings.Builder
 	line := ""
 	flush := func() {
@@ -25,7 +27,7 @@ func wrapped(comment, prefix string, width int) string {
 		line = ""
 	}
 	for word := range strings.FieldsSeq(comment) {
-		if line != "" && len(prefix)+len(line)+1+len(word) > width {
+		if line != "" && len(prefix)+len(line)+1+len(word) > lineWidth {
 			flush()
 		}
 		if line != "" {

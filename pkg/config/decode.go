@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -95,7 +94,7 @@ func setText(s *setting, text string) (set bool, err error) {
 		}
 		s.field.SetInt(int64(d))
 	case isParsed:
-		parsed, ok := s.field.Addr().Interface().(encoding.TextUnmarshaler)
+		parsed, ok := reflect.TypeAssert[encoding.TextUnmarshaler](s.field.Addr())
 		if !ok {
 			return false, refused
 		}
@@ -269,5 +268,3 @@ func jsonEntries(all map[string]string, text string) error {
 	}
 	return nil
 }
-
-func isUTF8(text string) bool { return utf8.ValidString(text) }

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -191,7 +192,7 @@ func (s *setting) typeName() string {
 	case isDuration:
 		return "duration"
 	case isParsed:
-		if _, ok := s.field.Interface().(size.Bytes); ok {
+		if _, ok := reflect.TypeAssert[size.Bytes](s.field); ok {
 			return "size"
 		}
 		return strings.ToLower(s.field.Type().Name())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -195,9 +196,7 @@ func (d *document) pairs(node *yaml.Node, path string, fold func(string) string)
 				list = append(list, pair{key.Value, node.Content[i].Line, held})
 			}
 		}
-		for name, line := range own {
-			seen[name] = line
-		}
+		maps.Copy(seen, own)
 		for _, m := range merged {
 			sources := []*yaml.Node{m}
 			if m.Kind == yaml.SequenceNode {

@@ -101,8 +101,7 @@ func load(t testing.TB, text string, environ ...string) (c *config.Config, warni
 		warnings = append(warnings, short(w.String()))
 	}
 	if err != nil {
-		var invalid *config.Invalid
-		if !errors.As(err, &invalid) {
+		if _, ok := errors.AsType[*config.Invalid](err); !ok {
 			t.Fatalf("expected an error with problems, got %v", err)
 		}
 		problems = strings.Split(short(err.Error()), "\n")

@@ -106,8 +106,7 @@ func (l *loader) file(path string) {
 
 // reasonOf takes the path and the operation from a file's error: whoever prints it names the path.
 func reasonOf(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err

@@ -336,7 +336,9 @@ func TestConfigsShareNothing(t *testing.T) {
 			}
 		case reflect.Struct:
 			for i := range v.NumField() {
-				walk(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
+				if v.Type().Field(i).IsExported() { // inside of a secret nothing is ever written
+					walk(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
+				}
 			}
 		}
 	}

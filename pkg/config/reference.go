@@ -48,7 +48,7 @@ func Reference(specs []outputs.Spec) ([]byte, error) {
 		return nil, err
 	}
 	every.leaves(func(s *setting) {
-		b.WriteString(wrapped(s.path+" ("+defaultText(s)+"): "+s.comment, "#   ", referenceWidth))
+		b.WriteString(wrapped(s.path+" ("+defaultText(s)+"): "+s.comment, "#   "))
 	})
 	for _, spec := range specs {
 		if err := writeOutputReference(&b, spec); err != nil {
@@ -58,11 +58,9 @@ func Reference(specs []outputs.Spec) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-const referenceWidth = 118
-
 // writeReference writes a setting, and what is below it.
 func writeReference(b *bytes.Buffer, s *setting, indent string) error {
-	b.WriteString(wrapped(s.comment, indent+"# ", referenceWidth))
+	b.WriteString(wrapped(s.comment, indent+"# "))
 	if s.kind != isSection {
 		return writeKey(b, s, indent)
 	}
@@ -87,9 +85,9 @@ func writeOutputReference(b *bytes.Buffer, spec outputs.Spec) error {
 		return err
 	}
 	b.WriteByte('\n')
-	b.WriteString(wrapped(spec.Title+". "+spec.About, "# ", referenceWidth))
+	b.WriteString(wrapped(spec.Title+". "+spec.About, "# "))
 	if names := Switches(spec); len(names) > 0 {
-		b.WriteString(wrapped("Switched on by: "+strings.Join(names, " or "), "# ", referenceWidth))
+		b.WriteString(wrapped("Switched on by: "+strings.Join(names, " or "), "# "))
 	}
 	b.WriteString(spec.Name + ":\n")
 	for _, s := range own.settings {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -98,7 +99,7 @@ func schemaOf(s *setting) object {
 	case isMap, isSecretMap:
 		o = append(o, member{"anyOf", []object{{{"type", "object"}, {"additionalProperties", text}}, text}})
 	case isParsed:
-		if _, ok := s.field.Interface().(alert.Priority); ok {
+		if _, ok := reflect.TypeAssert[alert.Priority](s.field); ok {
 			o = append(o, member{"type", "string"}, member{"enum", priorityNames()})
 			break
 		}

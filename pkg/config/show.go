@@ -58,19 +58,20 @@ func (c *Config) Show(w io.Writer, format string) error {
 func (c *Config) mapping(s *setting) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for _, child := range s.settings {
-		key, value := &yaml.Node{Kind: yaml.ScalarNode, Value: child.name}, (*yaml.Node)(nil)
+		key := &yaml.Node{Kind: yaml.ScalarNode, Value: child.name}
 		if child.kind == isSection {
-			value = c.mapping(child)
-		} else {
-			name, shown := c.shown(child)
-			key.Value, value = name, yamlOf(shown)
-			if at, ok := c.origins[child.path]; ok {
-				commented := value
-				if len(value.Content) > 0 && value.Kind == yaml.MappingNode {
-					commented = key
-				}
-				commented.LineComment = at.String()
+			node.Content = append(node.Content, key, c.mapping(child))
+			continue
+		}
+		name, shown := c.shown(child)
+		value := yamlOf(shown)
+		key.Value = name
+		if at, ok := c.origins[child.path]; ok {
+			commented := value
+			if value.Kind == yaml.MappingNode && len(value.Content) > 0 {
+				commented = key
 			}
+			commented.LineComment = at.String()
 		}
 		node.Content = append(node.Content, key, value)
 	}

@@ -33,11 +33,7 @@ func (l *loader) ask(path string, section any) {
 	if !ok {
 		return
 	}
-	err := validator.Validate()
-	if path != "" {
-		err = problem.Under(path, err)
-	}
-	for _, each := range problem.Each(err) {
+	for _, each := range problem.Each(problem.Under(path, validator.Validate())) {
 		found := &problem.Problem{Text: each.Error()}
 		errors.As(each, &found)
 		if l.failed[found.Key] {
