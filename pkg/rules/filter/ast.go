@@ -9,8 +9,9 @@ type Pos struct{ Offset, Line, Column int }
 // changed once made, so they may share parts.
 type Expr interface {
 	Pos() Pos
-	size() int   // number of nodes, counting shared parts as often as they occur; at most maxSize
-	idents() int // number of macro names left, likewise
+	Text() string // for tests and macro names, the text that they stand in: the rule's or a macro's
+	size() int    // number of nodes, counting shared parts as often as they occur; at most maxSize
+	idents() int  // number of macro names left, likewise
 }
 
 // Operand is one side of a comparison: *[Field], *[Call], *[Literal] or *[List].
@@ -109,12 +110,17 @@ func (*List) operand()    {}
 // node is what all expressions have.
 type node struct {
 	at     Pos
+	text   string // what a leaf was read from
 	nodes  int
 	macros int
 }
 
 // Pos is where the expression begins.
-func (n *node) Pos() Pos    { return n.at }
+func (n *node) Pos() Pos { return n.at }
+
+// Text is the condition that a test or a macro's name was read from.
+func (n *node) Text() string { return n.text }
+
 func (n *node) size() int   { return n.nodes }
 func (n *node) idents() int { return n.macros }
 
@@ -150,7 +156,8 @@ func newOr(at Pos, parts []Expr) Expr {
 
 func newNot(at Pos, part Expr) Expr { return &Not{part, sum(at, part)} }
 
-func newIdent(at Pos, name string) Expr { return &Ident{name, node{at: at, nodes: 1, macros: 1}} }
+// leaf is the node of a test.
+func (p *parser) leaf(at Pos) node { return node{at: at, text: p.text, nodes: 1} }
 
-// leaf is the node of a test; items counts towards the size.
-func leaf(at Pos) node { return node{at: at, nodes: 1} }
+// ident is the node of a macro's name.
+func (p *parser) ident(at Pos) node { return node{at: at, text: p.text, nodes: 1, macros: 1} }

@@ -5,6 +5,7 @@ import "fmt"
 // MacroError says which macro cannot be put in, and where it is named.
 type MacroError struct {
 	At      Pos
+	Text    string // the condition that At is a place of
 	Name    string
 	Message string
 }
@@ -22,7 +23,7 @@ func PutMacros(e Expr, lookup func(name string) (Expr, bool), used func(name str
 		return nil, r.err
 	}
 	if TooLarge(out) {
-		return nil, &MacroError{e.Pos(), "", fmt.Sprintf("the condition has more than %d parts after its macros were put in", maxSize-1)}
+		return nil, &MacroError{e.Pos(), e.Text(), "", fmt.Sprintf("the condition has more than %d parts after its macros were put in", maxSize-1)}
 	}
 	return out, nil
 }
@@ -68,13 +69,13 @@ func (r *resolver) macro(e *Ident) Expr {
 	}
 	for _, outer := range r.path {
 		if outer == e.Name {
-			r.err = &MacroError{e.at, e.Name, fmt.Sprintf("reference loop in macro '%s'", e.Name)}
+			r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("reference loop in macro '%s'", e.Name)}
 			return e
 		}
 	}
 	condition, ok := r.lookup(e.Name)
 	if !ok {
-		r.err = &MacroError{e.at, e.Name, fmt.Sprintf("Undefined macro '%s' used in filter.", e.Name)}
+		r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("Undefined macro '%s' used in filter.", e.Name)}
 		return e
 	}
 	r.path = append(r.path, e.Name)

@@ -157,7 +157,7 @@ func (p *parser) check() Expr {
 		return p.condition(p.call(name, at), at)
 	}
 	if name := p.identifier(); name != "" {
-		return newIdent(at, name)
+		return &Ident{name, p.ident(at)}
 	}
 	p.failf("expected a '(' token, a field check, or an identifier")
 	return nil
@@ -302,10 +302,10 @@ func (p *parser) condition(left Operand, at Pos) Expr {
 	defer p.leave()
 	p.blanks()
 	if p.take(string(OpExists)) {
-		return &Exists{left, leaf(at)}
+		return &Exists{left, p.leaf(at)}
 	}
 	if op, ok := p.operator(numberOps, false); ok {
-		return &Compare{left, op, None, p.number(), leaf(at)}
+		return &Compare{left, op, None, p.number(), p.leaf(at)}
 	}
 	op, ok := p.operator(symbolOps, false)
 	if !ok {
@@ -313,13 +313,13 @@ func (p *parser) condition(left Operand, at Pos) Expr {
 	}
 	if ok {
 		if m, list := p.modified(); m != None {
-			return &Compare{left, op, m, list, leaf(at)}
+			return &Compare{left, op, m, list, p.leaf(at)}
 		}
-		return &Compare{left, op, None, p.stringValue(), leaf(at)}
+		return &Compare{left, op, None, p.stringValue(), p.leaf(at)}
 	}
 	if op, ok := p.operator(listOps, false); ok {
 		list := p.list()
-		c := &Compare{left, op, None, list, leaf(at)}
+		c := &Compare{left, op, None, list, p.leaf(at)}
 		if l, ok := list.(*List); ok {
 			c.nodes = min(maxSize, 1+len(l.Items)/16)
 		}
@@ -484,4 +484,24 @@ func quotedNames(names []string) string {
 		quoted[i] = "'" + n + "'"
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// ParseCall reads a transformer at the beginning of text, as outputs may have it, and gives its length. It returns nil
+// where there is none, or none that can be read.
+func ParseCall(text string) (call *Call, length int) {
+	p := &parser{text: text, at: Pos{0, 1, 1}, maxDepth: MaxDepth}
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case *SyntaxError:
+			call, length = nil, 0
+		default:
+			panic(e)
+		}
+	}()
+	name := p.callName()
+	if name == "" {
+		return nil, 0
+	}
+	return p.call(name, Pos{0, 1, 1}), p.at.Offset
 }

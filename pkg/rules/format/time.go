@@ -1,0 +1,39 @@
+package format
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tiercel/tiercel/pkg/rules/eval"
+	"github.com/tiercel/tiercel/pkg/rules/field"
+)
+
+// The forms in which Falco prints times.
+const (
+	layoutTime     = "15:04:05.000000000"
+	layoutISO      = "2006-01-02T15:04:05.000000000-0700" // always UTC
+	layoutDatetime = "2006-01-02 15:04:05.000000000"
+)
+
+// layouts are the fields that are the event's time as a text. In JSON all of them are nanoseconds since 1970.
+var layouts = map[field.ID]string{
+	field.EvtTime:        layoutTime,
+	field.EvtTimeS:       "15:04:05",
+	field.EvtTimeIso8601: layoutISO,
+	field.EvtDatetime:    layoutDatetime,
+	field.EvtDatetimeS:   "2006-01-02 15:04:05",
+}
+
+// Time is when the event happened, from evt.rawtime.
+func Time(ev eval.Event) time.Time {
+	v := ev.Field(field.EvtRawtime, field.NoArgument)
+	return time.Unix(0, int64(v.Num())).UTC() //nolint:gosec // nanoseconds since 1970 fit until 2262
+}
+
+func appendTime(dst []byte, ev eval.Event, layout string, zone *time.Location) []byte {
+	at := Time(ev)
+	if zone != nil && !strings.Contains(layout, "T") {
+		at = at.In(zone)
+	}
+	return at.AppendFormat(dst, layout)
+}
