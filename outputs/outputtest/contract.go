@@ -3,6 +3,7 @@ package outputtest
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ type contract struct {
 	show   func(Request) string
 	wants  map[int]Want
 	local  func(stdout string) string
+	leaves []goleak.Option
 }
 
 // place is an output under test with all that it touches.
@@ -55,10 +57,10 @@ type place struct {
 // it may be left.
 func (c *contract) open(t *testing.T, answers ...Answer) *place {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
+	allowed := append([]goleak.Option{goleak.IgnoreCurrent()}, c.leaves...)
 	t.Cleanup(func() {
 		if !t.Failed() {
-			goleak.VerifyNone(t, before)
+			goleak.VerifyNone(t, allowed...)
 		}
 	})
 	p := &place{t: t, log: &buffer{}, stdout: &buffer{}}
@@ -150,7 +152,7 @@ func (c *contract) testConfig(t *testing.T) {
 	if reflect.ValueOf(fresh).Pointer() == reflect.ValueOf(c.spec.Config()).Pointer() {
 		t.Error("two calls of Config give one config")
 	}
-	keys := keysOf(t, reflect.TypeOf(fresh).Elem())
+	keys := keysOf(t, reflect.TypeOf(fresh).Elem(), ofLane...)
 	empty, ok := reflect.New(reflect.TypeOf(fresh).Elem()).Interface().(outputs.Config)
 	if !ok {
 		t.Fatalf("%T is no config", fresh)
@@ -186,23 +188,36 @@ func (c *contract) testConfig(t *testing.T) {
 }
 
 // keysOf lists the keys of a config, those of embedded structs included, and checks that every field has one.
-func keysOf(t *testing.T, config reflect.Type) map[string]bool {
+func keysOf(t *testing.T, config reflect.Type, taken ...string) map[string]bool {
 	keys := map[string]bool{}
 	for i := range config.NumField() {
 		field := config.Field(i)
 		key, option, _ := strings.Cut(field.Tag.Get("config"), ",")
 		switch {
 		case option == "inline", key == "" && field.Anonymous && field.Type.Kind() == reflect.Struct:
-			maps.Copy(keys, keysOf(t, field.Type))
+			maps.Copy(keys, keysOf(t, field.Type, taken...))
+		case slices.Contains(taken, key):
+			t.Errorf("field %s of %s: the key %s is one that every lane has", field.Name, config, key)
 		case key == "" || key != strings.ToLower(key) || strings.ContainsAny(key, "./_- "):
 			t.Errorf("field %s of %s: expected a tag config:\"key\" in lower case, got %q", field.Name, config, field.Tag)
 		case keys[key]:
 			t.Errorf("field %s of %s: the key %s is there twice", field.Name, config, key)
 		default:
 			keys[key] = true
+			if section(field.Type) {
+				keysOf(t, field.Type)
+			}
 		}
 	}
 	return keys
+}
+
+// ofLane are the keys that stand beside an output's own, see package flow.
+var ofLane = []string{"minimumpriority", "when", "timeout", "maxage", "retry"}
+
+// section reports whether a field of type t holds further keys, rather than a value.
+func section(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 func (c *contract) testReadme(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/verdict"
 )
@@ -65,6 +67,12 @@ func Expect(status int, want Want) Option {
 // Env.Stdout.
 func Local(read func(stdout string) string) Option {
 	return func(c *contract) { c.local = read }
+}
+
+// Leaves names a function, as a stack trace has it, whose goroutine the output cannot end, for a reason that stands
+// next to the call.
+func Leaves(function string) Option {
+	return func(c *contract) { c.leaves = append(c.leaves, goleak.IgnoreTopFunction(function)) }
 }
 
 // Want is the verdict that an answer should get. The zero Want is success.
