@@ -43,15 +43,15 @@ type Config struct {
 	// Tenant, sent as X-Scope-OrgID. With {{ }} it is a Go template over the alert: {{ index .OutputFields "k8s.ns.name" }}. Where that gives nothing, no tenant is sent.
 	Tenant string `config:"tenant"`
 	// What the log line is: text is the alert's output, json the whole alert.
-	Format string `config:"format"`
+	Format string `config:"format" enum:"text,json"`
 	// Fields that become labels too, comma separated: k8s.ns.name,proc.name. Few values make few streams, so choose fields with few values.
 	ExtraLabels string `config:"extralabels"`
 	// Which labels a stream has: default is rule, source, priority and hostname, the rest is structured metadata; falcosidekick adds k8s_ns_name, k8s_pod_name and tags and sends no structured metadata.
-	Labels string `config:"labels"`
+	Labels string `config:"labels" enum:"default,falcosidekick"`
 	// Send output_fields, uuid and tags as structured metadata. Loki before 3.0 does not take it unless told to. Never with labels: falcosidekick.
 	StructuredMetadata bool `config:"structuredmetadata"`
 	// Form of the request: protobuf, compressed with snappy, or json.
-	Protocol string `config:"protocol"`
+	Protocol string `config:"protocol" enum:"protobuf,json"`
 
 	httpx.Settings
 }

@@ -24,7 +24,7 @@ type Config struct {
 	// Name to post under.
 	Username string `config:"username"`
 	// What an alert shows: all, text (the sentence only) or fields (the fields only).
-	OutputFormat string `config:"outputformat"`
+	OutputFormat string `config:"outputformat" enum:"all,text,fields"`
 	// Text above each alert, a Go template over .Rule, .Priority, .Output, .OutputFields, .Time, .Source, .Hostname, .Tags and .UUID.
 	MessageFormat string `config:"messageformat"`
 	// What happens when alerts come faster than Slack takes messages.

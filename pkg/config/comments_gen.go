@@ -4,6 +4,13 @@ package config
 
 // comments are those of the fields of all config structs.
 var comments = map[string]string{
+	"outputs/file.Config.Fsync":                    "Wait until alerts are on the disk before they count as delivered, so that a power cut loses none.",
+	"outputs/file.Config.Path":                     "File that alerts are appended to; it and its folder are made when they are not there. Setting it switches the output on.",
+	"outputs/file.Config.Rotate":                   "When a new file is begun, and how many old ones are kept.",
+	"outputs/file.Rotate.Compress":                 "Compress old files with gzip. A power cut while that goes on may damage the file that is being compressed.",
+	"outputs/file.Rotate.MaxAge":                   "Age at which an old file is removed, in whole days. 0 is no limit.",
+	"outputs/file.Rotate.MaxBackups":               "Old files to keep. 0 keeps all.",
+	"outputs/file.Rotate.MaxSize":                  "Size at which a new file is begun, in whole MiB.",
 	"outputs/loki.Config.APIKey":                   "Password for basic authentication.",
 	"outputs/loki.Config.Endpoint":                 "Path of the push API.",
 	"outputs/loki.Config.ExtraLabels":              "Fields that become labels too, comma separated: k8s.ns.name,proc.name. Few values make few streams, so choose fields with few values.",
@@ -26,6 +33,8 @@ var comments = map[string]string{
 	"outputs/slack.Digest.After":                   "Of alerts that gathered while Slack was busy, so many are posted each by itself, the most serious first; the others are folded into one message.",
 	"outputs/slack.Digest.Age":                     "Once the oldest of them has waited for so long, only those of critical and above are still posted by themselves. 0 never.",
 	"outputs/slack.Digest.Pace":                    "Time from one message to the next. Slack takes about one a second.",
+	"outputs/stdout.Config.Format":                 "pretty is for people, json is one line of JSON per alert, auto is pretty on a terminal and json anywhere else.",
+	"outputs/stdout.Config.On":                     "Write every alert to the standard output. Where no output at all is configured, this one is used in any case.",
 	"outputs/webhook.Config.Address":               "Address that gets every alert, http:// or https://. It counts as a secret, since its path or query often holds a token. Setting it switches the output on.",
 	"outputs/webhook.Config.Gzip":                  "Compress each body with gzip. Few receivers take that unasked.",
 	"outputs/webhook.Config.Method":                "HTTP method, POST or PUT.",

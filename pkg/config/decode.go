@@ -56,15 +56,8 @@ func (l *loader) decode(s *setting, v *value) (set bool, err error) {
 
 // setText sets the field of a leaf that holds a single value.
 func setText(s *setting, text string) (set bool, err error) {
-	if allowed := s.enum(); allowed != nil && !slices.Contains(allowed, text) {
-		if text == "" {
-			return false, nil
-		}
-		err := fmt.Errorf("%s is none of %s", quote(text), strings.Join(allowed, ", "))
-		if meant := nearest(text, allowed); meant != "" {
-			err = fmt.Errorf("%w, did you mean %s?", err, meant)
-		}
-		return false, err
+	if allowed := s.enum(); allowed != nil {
+		return setChoice(s, allowed, strings.TrimSpace(text))
 	}
 	if s.kind == isText {
 		s.field.SetString(text)
@@ -103,6 +96,23 @@ func setText(s *setting, text string) (set bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// setChoice sets the field of a leaf that takes one of a few texts, in any case.
+func setChoice(s *setting, allowed []string, text string) (set bool, err error) {
+	at := slices.IndexFunc(allowed, func(a string) bool { return strings.EqualFold(a, text) })
+	switch {
+	case at >= 0:
+		s.field.SetString(allowed[at])
+		return true, nil
+	case text == "":
+		return false, nil
+	}
+	err = fmt.Errorf("%s is none of %s", quote(text), strings.Join(allowed, ", "))
+	if meant := nearest(text, allowed); meant != "" {
+		err = fmt.Errorf("%w, did you mean %s?", err, meant)
+	}
+	return false, err
 }
 
 // expected says what a leaf takes.

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/flow"
@@ -129,19 +126,13 @@ func general(root *setting) *setting {
 	return &only
 }
 
-// OutputDocs gives the page of one output. about is what was written about it by hand, Markdown without a title.
+// OutputDocs gives the page of one output. about is what was written about it by hand, Markdown without a title; an
+// example belongs there.
 func OutputDocs(spec outputs.Spec, about string) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n\n%s\n\n", spec.Title, cell(spec.About))
 	if about = strings.TrimSpace(about); about != "" {
 		b.WriteString(about + "\n\n")
-	}
-	example, err := example(spec)
-	if err != nil {
-		return nil, err
-	}
-	if example != "" {
-		fmt.Fprintf(&b, "## Example\n\n```yaml\n%s```\n\n", example)
 	}
 	b.WriteString("## Settings\n\n")
 	if err := writeOwnTable(&b, spec); err != nil {
@@ -172,11 +163,7 @@ func writeOwnTable(b *bytes.Buffer, spec outputs.Spec) error {
 func writeTable(b *bytes.Buffer, s *setting) {
 	b.WriteString("| key | environment | type | default | meaning |\n| --- | --- | --- | --- | --- |\n")
 	s.leaves(func(leaf *setting) {
-		meaning := leaf.comment
-		if allowed := leaf.enum(); allowed != nil && meaning == "" {
-			meaning = strings.Join(allowed, ", ")
-		}
-		fmt.Fprintf(b, "| `%s` | `%s` | %s | %s | %s |\n", leaf.path, leaf.env, leaf.typeName(), code(defaultText(leaf)), cell(meaning))
+		fmt.Fprintf(b, "| `%s` | `%s` | %s | %s | %s |\n", leaf.path, leaf.env, leaf.typeName(), code(defaultText(leaf)), cell(leaf.comment))
 	})
 }
 
@@ -204,33 +191,6 @@ func (s *setting) typeName() string {
 		return "map of secrets"
 	}
 	return "text"
-}
-
-// example gives the least that switches an output on.
-func example(spec outputs.Spec) (string, error) {
-	names := Switches(spec)
-	if len(names) == 0 {
-		return "", nil
-	}
-	own, err := section("", spec.Config())
-	if err != nil {
-		return "", err
-	}
-	leaf := own.at(names[0])
-	value := leaf.tag.Get("example")
-	switch {
-	case value != "":
-	case leaf.kind == isBool:
-		value = "true"
-	default:
-		value = "…"
-	}
-	node := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
-	for _, part := range slices.Backward(append([]string{spec.Name}, strings.Split(leaf.path, ".")...)) {
-		node = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: part}, node}}
-	}
-	text, err := encodeYAML(node)
-	return string(text), err
 }
 
 // cell makes text safe for a cell of a Markdown table.

@@ -21,7 +21,7 @@ import (
 type chat struct {
 	httpx.Settings
 
-	WebhookURL secret.String `config:"webhookurl" example:"https://hooks.example.com/services/T0/B0/X"`
+	WebhookURL secret.String `config:"webhookurl"`
 	Channel    string        `config:"channel"`
 	Username   string        `config:"username"`
 	Format     string        `config:"outputformat" enum:"all,text,fields"`

@@ -52,7 +52,6 @@ func TestDocs(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# Slack\n", "\nWhat people should know.\n", "| `slack.customheaders` | `SLACK_CUSTOMHEADERS` | map of secrets | `{}` | Headers to add",
-		"```yaml\nslack:\n  webhookurl: https://hooks.example.com/services/T0/B0/X\n```",
 		"| `slack.retry.max` | `SLACK_RETRY_MAX` | duration | `30s` | Longest pause. |",
 	} {
 		if !strings.Contains(string(page), want) {

@@ -64,6 +64,7 @@ slack:
   customHeaders: {X-Api.Key: one, authorization: Bearer x}
   maxtext: 8192
   quiet: one, two ,,three
+  outputformat: TEXT
   checkcert: no
   digest:
     enabled: on
@@ -87,7 +88,7 @@ slack:
 		t.Errorf("journal %+v", c.Journal)
 	}
 	own, lane := slack(t, c, 0), c.Outputs[0].Lane
-	if own.WebhookURL.Reveal() != hook || own.Channel != "123" || own.Username != "Falcosidekick" || own.MaxText != 8*size.KiB {
+	if own.WebhookURL.Reveal() != hook || own.Channel != "123" || own.Username != "Falcosidekick" || own.MaxText != 8*size.KiB || own.Format != "text" {
 		t.Errorf("slack %+v", own)
 	}
 	if want := []string{"one", "two", "three"}; !slices.Equal(own.Quiet, want) {
@@ -362,10 +363,15 @@ func TestMistakesInSpecs(t *testing.T) {
 		console
 		Channel chan int `config:"channel"`
 	}
+	type choice struct {
+		console
+		Level int `config:"level" enum:"1,2"`
+	}
 	tests := map[string]struct {
 		specs []outputs.Spec
 		want  string
 	}{
+		"a choice of numbers":   {[]outputs.Spec{define(outputs.Spec{Name: "a"}, func() choice { return choice{} })}, "has an enum but holds no text"},
 		"a key of the lane":     {[]outputs.Spec{define(outputs.Spec{Name: "a"}, func() twice { return twice{} })}, `the key "timeout" is there twice`},
 		"a type without a text": {[]outputs.Spec{define(outputs.Spec{Name: "a"}, func() strange { return strange{} })}, "chan int"},
 		"the same name twice":   {append(specs(), specs()...), "slack: there is a section of that name already"},

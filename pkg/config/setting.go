@@ -112,6 +112,9 @@ func (s *setting) add(v reflect.Value) error {
 			name: name, path: path, env: envName(path), kind: kind,
 			field: v.Field(i), tag: field.Tag, comment: commentOf(v.Type(), field.Name),
 		}
+		if child.enum() != nil && kind != isText {
+			return fmt.Errorf("config %s: field %s of %s has an enum but holds no text", s.path, field.Name, v.Type())
+		}
 		if kind == isSection {
 			if err := child.add(v.Field(i)); err != nil {
 				return err

@@ -141,6 +141,7 @@ tlsserver:
 			file: `journal:
   storage: file
   sync: sometimes
+  full: refused
 slack:
   webhookurl: http://x
   digest:
@@ -155,11 +156,12 @@ slack/b:
 			environ: []string{"JOURNAL_REPLICAS=2", "SLACK_B_DIGEST_ENABLED=1"},
 			want: []string{
 				`config.yaml:3: journal.sync: "sometimes" is none of always, interval, none`,
-				`config.yaml:5: slack.webhookurl: expected a URL with https://, got "[REDACTED]"`,
-				`config.yaml:6: slack.digest.above: expected at least 1, got 0`,
-				`config.yaml:8: slack.retry: expected 0 < initial <= max, got 200ms and 1ms`,
-				`config.yaml:10: slack/b.digest.above: expected at least 1, got 0`,
-				"config.yaml:11: slack/b.when: expected an expression that is true or false: unexpected token EOF (1:10) | nonsense( | .........^",
+				`config.yaml:4: journal.full: "refused" is none of discard-oldest, refuse, did you mean refuse?`,
+				`config.yaml:6: slack.webhookurl: expected a URL with https://, got "[REDACTED]"`,
+				`config.yaml:7: slack.digest.above: expected at least 1, got 0`,
+				`config.yaml:9: slack.retry: expected 0 < initial <= max, got 200ms and 1ms`,
+				`config.yaml:11: slack/b.digest.above: expected at least 1, got 0`,
+				"config.yaml:12: slack/b.when: expected an expression that is true or false: unexpected token EOF (1:10) | nonsense( | .........^",
 				`environment JOURNAL_REPLICAS: expected 1, 3 or 5, got 2`,
 				`environment JOURNAL_REPLICAS: the embedded journal has one copy: set url to an existing NATS cluster for 2`,
 			},

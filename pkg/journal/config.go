@@ -15,9 +15,9 @@ type Config struct {
 	// Folder of the embedded journal. Empty means $STATE_DIRECTORY/journal, else /var/lib/tiercel/journal where that can be made, else the user's state folder.
 	Dir string `config:"dir"`
 	// file survives a restart; memory does not.
-	Storage string `config:"storage"`
+	Storage string `config:"storage" enum:"file,memory"`
 	// When a written alert reaches the disk: always (before the sender's 200), interval (every syncinterval; a power cut may lose that much, a crash of Tiercel nothing), or none (when the kernel likes).
-	Sync string `config:"sync"`
+	Sync string `config:"sync" enum:"always,interval,none"`
 	// Time between two syncs with sync: interval.
 	SyncInterval time.Duration `config:"syncinterval"`
 	// Most that undelivered alerts may take.
@@ -27,7 +27,7 @@ type Config struct {
 	// Disk space that the journal leaves free; below it the journal counts as full. 0 leaves the guard off.
 	Reserve size.Bytes `config:"reserve"`
 	// What to do when it is full: discard-oldest (drop the oldest alerts of the lowest priority, counted) or refuse (answer 503, for senders that try again; Falco does not).
-	Full string `config:"full"`
+	Full string `config:"full" enum:"discard-oldest,refuse"`
 	// How long a sender is held while the journal is full, before the policy of full applies.
 	FullWait time.Duration `config:"fullwait"`
 	// Use an existing NATS cluster with JetStream instead of the embedded server: nats://host:4222, tls://host:4222, several separated by commas.

@@ -13,9 +13,9 @@ import (
 // LogConfig is what is logged, and how.
 type LogConfig struct {
 	// Least serious messages to log: debug, info, warn or error.
-	Level string `config:"level"`
+	Level string `config:"level" enum:"debug,info,warn,error"`
 	// text, json, or auto: text on a terminal, json otherwise.
-	Format string `config:"format"`
+	Format string `config:"format" enum:"auto,text,json"`
 }
 
 // Values of LogConfig.Format.
