@@ -1,0 +1,190 @@
+package all_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tiercel/tiercel/outputs/all"
+	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/config"
+	"github.com/tiercel/tiercel/pkg/secret"
+)
+
+// needed is what must be set so that the others can be.
+func needed() map[string]string {
+	return map[string]string{
+		"slack.webhookurl": "https://hooks.example.com/services/T0/B0/X",
+		"loki.hostport":    "http://loki:3100",
+		"loki.user":        "someone",
+		"loki.apikey":      "a key",
+		"webhook.address":  "https://example.com/alerts",
+	}
+}
+
+// Every key of falcosidekick for what exists here works under its name, in the file and in the environment.
+func TestFalcosidekicksKeys(t *testing.T) {
+	tests := []struct {
+		key, given string
+		want       any
+	}{
+		{"listenaddress", "127.0.0.1", "127.0.0.1"},
+		{"listenport", "2901", 2901},
+		{"debug", "true", true},
+		{"customfields", "Akey:a,k8s.b:http://c:1", map[string]string{"Akey": "a", "k8s.b": "http://c:1"}},
+		{"templatedfields", `who:{{ or (index . "user.name") "nobody" }}`, map[string]string{"who": `{{ or (index . "user.name") "nobody" }}`}},
+		{"customtags", "one, two", []string{"one", "two"}},
+		{"bracketreplacer", "_", "_"},
+		{"outputfieldformat", "<timestamp>: <priority> <output>", "<timestamp>: <priority> <output>"},
+		{"mutualtlsfilespath", "/certs", "/certs"},
+		{"mutualtlsclient.certfile", "/a.crt", "/a.crt"},
+		{"mutualtlsclient.keyfile", "/a.key", "/a.key"},
+		{"mutualtlsclient.cacertfile", "/ca.crt", "/ca.crt"},
+		{"tlsclient.cacertfile", "/ca.crt", "/ca.crt"},
+		{"tlsserver.deploy", "true", true},
+		{"tlsserver.certfile", "/s.crt", "/s.crt"},
+		{"tlsserver.keyfile", "/s.key", "/s.key"},
+		{"tlsserver.mutualtls", "true", true},
+		{"tlsserver.cacertfile", "/ca.crt", "/ca.crt"},
+		{"tlsserver.notlspaths", "/metrics,/healthz", []string{"/metrics", "/healthz"}},
+		{"tlsserver.notlsport", "2811", 2811},
+		{"prometheus.extralabels", "proc.name,fd.name", "proc.name,fd.name"},
+
+		{"slack.webhookurl", "https://example.com/hook", "https://example.com/hook"},
+		{"slack.channel", "#falco", "#falco"},
+		{"slack.footer", "by me", "by me"},
+		{"slack.icon", "https://example.com/i.png", "https://example.com/i.png"},
+		{"slack.username", "Falcosidekick", "Falcosidekick"},
+		{"slack.outputformat", "fields", "fields"},
+		{"slack.messageformat", `Rule *{{ .Rule }}* by *{{ index .OutputFields "user.name" }}*`, `Rule *{{ .Rule }}* by *{{ index .OutputFields "user.name" }}*`},
+		{"slack.minimumpriority", "warning", alert.Warning},
+		{"slack.mutualtls", "true", true},
+		{"slack.checkcert", "false", false},
+		{"slack.maxconcurrentrequests", "3", 3},
+
+		{"loki.hostport", "https://logs:443", "https://logs:443"},
+		{"loki.endpoint", "/push", "/push"},
+		{"loki.user", "1234", "1234"},
+		{"loki.apikey", "k", "k"},
+		{"loki.tenant", "falco", "falco"},
+		{"loki.format", "json", "json"},
+		{"loki.extralabels", "proc.name", "proc.name"},
+		{"loki.customheaders", "X-A:b,X-C:d:e", map[string]string{"X-A": "b", "X-C": "d:e"}},
+		{"loki.minimumpriority", "Emergency", alert.Emergency},
+		{"loki.mutualtls", "true", true},
+		{"loki.checkcert", "false", false},
+		{"loki.maxconcurrentrequests", "2", 2},
+
+		{"webhook.address", "http://other/", "http://other/"},
+		{"webhook.method", "PUT", "PUT"},
+		{"webhook.customheaders", "Authorization:Bearer x", map[string]string{"Authorization": "Bearer x"}},
+		{"webhook.minimumpriority", "informational", alert.Informational},
+		{"webhook.mutualtls", "true", true},
+		{"webhook.checkcert", "false", false},
+		{"webhook.maxconcurrentrequests", "1", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.key, func(t *testing.T) {
+			below := needed()
+			if tt.key == "tlsserver.deploy" {
+				below["tlsserver.certfile"], below["tlsserver.keyfile"] = os.Args[0], os.Args[0] // files that are there
+			}
+			inFile := maps.Clone(below)
+			inFile[tt.key] = tt.given
+			delete(below, tt.key)
+			variable := strings.ToUpper(strings.ReplaceAll(tt.key, ".", "_")) + "=" + tt.given
+			for how, c := range map[string]*config.Config{
+				"file":        load(t, inFile),
+				"environment": load(t, below, variable),
+			} {
+				if got := at(t, c, tt.key); !reflect.DeepEqual(got, tt.want) {
+					t.Errorf("%s: got %#v, expected %#v", how, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// load loads keys from a file, and variables.
+func load(t *testing.T, keys map[string]string, environ ...string) *config.Config {
+	t.Helper()
+	tree := make(map[string]any)
+	for key, value := range keys {
+		section, parts := tree, strings.Split(key, ".")
+		for _, part := range parts[:len(parts)-1] {
+			if section[part] == nil {
+				section[part] = make(map[string]any)
+			}
+			section, _ = section[part].(map[string]any)
+		}
+		section[parts[len(parts)-1]] = value
+	}
+	text, err := yaml.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, warnings, err := config.Load(config.Options{File: path, Environ: environ, Specs: all.Specs()})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v\n%v\n%s", err, warnings, text)
+	}
+	return c
+}
+
+// at gives what the config holds under a key. Secrets come as their text.
+func at(t *testing.T, c *config.Config, key string) any {
+	t.Helper()
+	places := []reflect.Value{reflect.ValueOf(*c)}
+	name, rest, _ := strings.Cut(key, ".")
+	if i := slices.IndexFunc(c.Outputs, func(o config.Output) bool { return o.Name == name }); i >= 0 {
+		places, key = []reflect.Value{reflect.ValueOf(c.Outputs[i].Config).Elem(), reflect.ValueOf(c.Outputs[i].Lane)}, rest
+	}
+	for _, place := range places {
+		found, ok := find(place, key)
+		if !ok {
+			continue
+		}
+		switch v := found.Interface().(type) {
+		case secret.String:
+			return v.Reveal()
+		case map[string]secret.String:
+			revealed := make(map[string]string)
+			for name, s := range v {
+				revealed[name] = s.Reveal()
+			}
+			return revealed
+		}
+		return found.Interface()
+	}
+	t.Fatalf("there is no field for %s", key)
+	return nil
+}
+
+// find finds a field by the keys in the tags.
+func find(v reflect.Value, key string) (reflect.Value, bool) {
+	name, rest, below := strings.Cut(key, ".")
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		tag, option, _ := strings.Cut(field.Tag.Get("config"), ",")
+		switch {
+		case field.Anonymous || option == "inline":
+			if found, ok := find(v.Field(i), key); ok {
+				return found, true
+			}
+		case tag == name && below:
+			return find(v.Field(i), rest)
+		case tag == name:
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
