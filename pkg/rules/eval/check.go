@@ -352,7 +352,7 @@ func looksLikeField(source event.Source, text string) bool {
 func (c *checker) host(e *filter.Compare, id field.ID, names []string) Test {
 	c.hosts = append(c.hosts, names...)
 	address := map[field.ID]field.ID{
-		field.FdCipName: field.FdCip, field.FdSipName: field.FdSip, field.FdLipName: field.FdLip, field.FdRipName: field.FdRip,
+		field.FdCIPName: field.FdCIP, field.FdSIPName: field.FdSIP, field.FdLIPName: field.FdLIP, field.FdRIPName: field.FdRIP,
 	}[id]
 	known := c.names
 	return func(ev Event) bool {

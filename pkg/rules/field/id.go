@@ -11,15 +11,15 @@ const (
 	EvtNum
 	EvtTime
 	EvtTimeS
-	EvtTimeIso8601
+	EvtTimeISO8601
 	EvtDatetime
 	EvtDatetimeS
 	EvtRawtime
 	EvtRawtimeS
-	EvtRawtimeNs
+	EvtRawtimeNS
 	EvtReltime
 	EvtReltimeS
-	EvtReltimeNs
+	EvtReltimeNS
 	EvtPluginname
 	EvtPlugininfo
 	EvtSource
@@ -28,19 +28,19 @@ const (
 	EvtHostname
 	EvtLatency
 	EvtLatencyS
-	EvtLatencyNs
+	EvtLatencyNS
 	EvtLatencyHuman
 	EvtLatencyQuantized
 	EvtDeltatime
 	EvtDeltatimeS
-	EvtDeltatimeNs
+	EvtDeltatimeNS
 	EvtOutputtime
 	EvtDir
 	EvtType
 	EvtTypeIs
 	SyscallType
 	EvtCategory
-	EvtCpu
+	EvtCPU
 	EvtArgs
 	EvtArg
 	EvtRawarg
@@ -50,10 +50,10 @@ const (
 	EvtRes
 	EvtRawres
 	EvtFailed
-	EvtIsIo
-	EvtIsIoRead
-	EvtIsIoWrite
-	EvtIoDir
+	EvtIsIO
+	EvtIsIORead
+	EvtIsIOWrite
+	EvtIODir
 	EvtIsWait
 	EvtWaitLatency
 	EvtIsSyslog
@@ -101,37 +101,37 @@ const (
 	ProcExeline
 	ProcEnv
 	ProcAenv
-	ProcCwd
+	ProcCWD
 	ProcLoginshellid
-	ProcTty
-	ProcPid
-	ProcPpid
-	ProcApid
-	ProcVpid
-	ProcPvpid
-	ProcSid
+	ProcTTY
+	ProcPID
+	ProcPPID
+	ProcAPID
+	ProcVPID
+	ProcPVPID
+	ProcSID
 	ProcSname
-	ProcSidExe
-	ProcSidExepath
-	ProcVpgid
-	ProcVpgidName
-	ProcVpgidExe
-	ProcVpgidExepath
-	ProcPgid
-	ProcPgidName
-	ProcPgidExe
-	ProcPgidExepath
-	ProcIsPgidLeader
+	ProcSIDExe
+	ProcSIDExepath
+	ProcVPGID
+	ProcVPGIDName
+	ProcVPGIDExe
+	ProcVPGIDExepath
+	ProcPGID
+	ProcPGIDName
+	ProcPGIDExe
+	ProcPGIDExepath
+	ProcIsPGIDLeader
 	ProcDuration
-	ProcPpidDuration
-	ProcPidTs
-	ProcPpidTs
+	ProcPPIDDuration
+	ProcPIDTs
+	ProcPPIDTs
 	ProcIsExeWritable
 	ProcIsExeUpperLayer
 	ProcIsExeLowerLayer
 	ProcIsExeFromMemfd
-	ProcIsSidLeader
-	ProcIsVpgidLeader
+	ProcIsSIDLeader
+	ProcIsVPGIDLeader
 	ProcExeIno
 	ProcExeInoCtime
 	ProcExeInoMtime
@@ -162,22 +162,22 @@ const (
 	ProcThreadCount
 	ThreadPfmajor
 	ThreadPfminor
-	ThreadTid
+	ThreadTID
 	ThreadIsmain
-	ThreadVtid
+	ThreadVTID
 	ThreadExectime
 	ThreadTotexectime
 	ThreadCgroups
 	ThreadCgroup
-	ThreadCpu
-	ThreadCpuUser
-	ThreadCpuSystem
+	ThreadCPU
+	ThreadCPUUser
+	ThreadCPUSystem
 	ThreadVmsize
 	ThreadVmrss
 	ThreadNametid
 
 	// The user that runs the process.
-	UserUid
+	UserUID
 	UserName
 	UserHomedir
 	UserShell
@@ -185,15 +185,15 @@ const (
 	UserLoginname
 
 	// The group of the process.
-	GroupGid
+	GroupGID
 	GroupName
 
 	// The container that the process runs in.
-	ContainerId
-	ContainerFullId
+	ContainerID
+	ContainerFullID
 	ContainerName
 	ContainerImage
-	ContainerImageId
+	ContainerImageID
 	ContainerImageRepository
 	ContainerImageTag
 	ContainerImageDigest
@@ -211,40 +211,40 @@ const (
 	ContainerReadinessProbe
 	ContainerStartTs
 	ContainerDuration
-	ContainerIp
-	ContainerCniJson
-	ContainerHostPid
+	ContainerIP
+	ContainerCniJSON
+	ContainerHostPID
 	ContainerHostNetwork
-	ContainerHostIpc
+	ContainerHostIPC
 	ContainerLabel
 	ContainerLabels
-	K8sNsName
+	K8sNSName
 	K8sPodName
-	K8sPodId
-	K8sPodUid
-	K8sPodSandboxId
-	K8sPodFullSandboxId
+	K8sPodID
+	K8sPodUID
+	K8sPodSandboxID
+	K8sPodFullSandboxID
 	K8sPodLabel
 	K8sPodLabels
-	K8sPodIp
-	K8sPodCniJson
-	K8sRcName
-	K8sRcId
-	K8sRcLabel
-	K8sRcLabels
+	K8sPodIP
+	K8sPodCniJSON
+	K8sRCName
+	K8sRCID
+	K8sRCLabel
+	K8sRCLabels
 	K8sSvcName
-	K8sSvcId
+	K8sSvcID
 	K8sSvcLabel
 	K8sSvcLabels
-	K8sNsId
-	K8sNsLabel
-	K8sNsLabels
-	K8sRsName
-	K8sRsId
-	K8sRsLabel
-	K8sRsLabels
+	K8sNSID
+	K8sNSLabel
+	K8sNSLabels
+	K8sRSName
+	K8sRSID
+	K8sRSLabel
+	K8sRSLabels
 	K8sDeploymentName
-	K8sDeploymentId
+	K8sDeploymentID
 	K8sDeploymentLabel
 	K8sDeploymentLabels
 
@@ -255,11 +255,11 @@ const (
 	FdName
 	FdDirectory
 	FdFilename
-	FdIp
-	FdCip
-	FdSip
-	FdLip
-	FdRip
+	FdIP
+	FdCIP
+	FdSIP
+	FdLIP
+	FdRIP
 	FdPort
 	FdCport
 	FdSport
@@ -268,7 +268,7 @@ const (
 	FdL4proto
 	FdSockfamily
 	FdIsServer
-	FdUid
+	FdUID
 	FdContainername
 	FdContainerdirectory
 	FdProto
@@ -283,10 +283,10 @@ const (
 	FdRnet
 	FdConnected
 	FdNameChanged
-	FdCipName
-	FdSipName
-	FdLipName
-	FdRipName
+	FdCIPName
+	FdSIPName
+	FdLIPName
+	FdRIPName
 	FdDev
 	FdDevMajor
 	FdDevMinor
@@ -314,8 +314,8 @@ const (
 	// The file descriptors of a poll.
 	FdlistNums
 	FdlistNames
-	FdlistCips
-	FdlistSips
+	FdlistCIPS
+	FdlistSIPS
 	FdlistCports
 	FdlistSports
 
@@ -324,15 +324,15 @@ const (
 	ShellSession
 	ShellSeq
 	ShellName
-	ShellPid
+	ShellPID
 	ShellExitCode
 	ShellSecretWithheld
 	ShellSource
 	ShellExact
 	ShellTruncated
 	ShellInteractive
-	ShellTty
-	ShellRemoteIp
+	ShellTTY
+	ShellRemoteIP
 	ShellRemotePort
 	ShellUser
 	ShellDuration

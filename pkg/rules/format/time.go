@@ -21,7 +21,7 @@ const (
 var layouts = map[field.ID]string{
 	field.EvtTime:        LayoutTime,
 	field.EvtTimeS:       "15:04:05",
-	field.EvtTimeIso8601: LayoutISO,
+	field.EvtTimeISO8601: LayoutISO,
 	field.EvtDatetime:    layoutDatetime,
 	field.EvtDatetimeS:   "2006-01-02 15:04:05",
 }
