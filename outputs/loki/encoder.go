@@ -178,7 +178,7 @@ func (e *encoder) read(a *alert.Alert) {
 	if e.layout.metadata {
 		e.metadata = append(e.metadata, pair{"uuid", a.ID.String()})
 		if len(a.Tags) > 0 {
-			e.metadata = append(e.metadata, pair{"tags", alert.Printable(strings.Join(a.Tags, ","))})
+			e.metadata = append(e.metadata, pair{"tags", safe(strings.Join(a.Tags, ","))})
 		}
 	}
 	if e.layout.metadata || len(e.layout.slots) > 0 {
@@ -191,7 +191,7 @@ func (e *encoder) read(a *alert.Alert) {
 	e.pairs = e.pairs[:0]
 	for i, value := range e.slots {
 		if value != "" {
-			e.pairs = append(e.pairs, pair{e.labels[i].name, cut(alert.Printable(value), maxLabelValue)})
+			e.pairs = append(e.pairs, pair{e.labels[i].name, cut(safe(value), maxLabelValue)})
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (e *encoder) fields(fields alert.Fields) {
 			continue
 		}
 		if text := value.Text(); text != "" {
-			e.metadata = append(e.metadata, pair{e.names.unique(f.name), alert.Printable(text)})
+			e.metadata = append(e.metadata, pair{e.names.unique(f.name), safe(text)})
 		}
 	}
 }

@@ -59,6 +59,12 @@ func onlyStrings(v alert.Value) string {
 	return v.Text()
 }
 
+// safe is [alert.Printable] for labels and metadata. Loki refuses a stream with U+FFFD in a label, in which its parser
+// sees text that is no UTF-8, and takes it out of metadata without a word. Here it shows as the others do.
+func safe(text string) string {
+	return strings.ReplaceAll(alert.Printable(text), "\uFFFD", `\ufffd`)
+}
+
 // cut shortens text to limit bytes, between two letters, and says so with an ellipsis.
 func cut(text string, limit int) string {
 	const more = "…"

@@ -142,7 +142,7 @@ func decode(contentType string, body []byte) ([]stream, error) {
 			}
 		}
 		for _, l := range s.Lines {
-			if err := valid("line", l.Text); err != nil {
+			if err := clean("line", l.Text); err != nil {
 				return nil, err
 			}
 			for name, value := range l.Metadata {
@@ -155,12 +155,24 @@ func decode(contentType string, body []byte) ([]stream, error) {
 	return streams, nil
 }
 
-func valid(name, value string) error {
-	if !utf8.ValidString(value) {
-		return fmt.Errorf("%s=%q is no valid UTF-8", name, value)
+// clean is what every text must be.
+func clean(what, text string) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%s %q is no valid UTF-8", what, text)
 	}
-	if clean := alert.Printable(value); clean != value {
-		return fmt.Errorf("%s=%q holds control characters", name, value)
+	if alert.Printable(text) != text {
+		return fmt.Errorf("%s %q holds control characters", what, text)
+	}
+	return nil
+}
+
+// valid is what a label or a piece of metadata must be.
+func valid(name, value string) error {
+	if err := clean(name, value); err != nil {
+		return err
+	}
+	if strings.ContainsRune(value, utf8.RuneError) {
+		return fmt.Errorf("%s=%q: Loki takes no U+FFFD there", name, value)
 	}
 	if strings.Trim(name, "_") == "" {
 		return fmt.Errorf("%q is a name without meaning", name)
