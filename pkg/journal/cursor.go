@@ -87,7 +87,11 @@ func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := c.consumer(ctx, l)
+	var consumer jetstream.Consumer
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		consumer, err = c.consumer(ctx, l)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -349,6 +353,7 @@ func (c *Cursor) finish(p *pack) {
 // other follows.
 func (c *Cursor) keepAlive(ctx context.Context) {
 	var before *pack
+	pending := false
 	const every = ackWait / 24
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -363,6 +368,7 @@ func (c *Cursor) keepAlive(ctx context.Context) {
 			for _, p := range c.held {
 				_ = p.msg.InProgress()
 			}
+			pending = c.j.cfg.URL != ""
 		}
 		if c.last != nil && c.last == before {
 			_ = c.last.msg.Ack()
@@ -370,7 +376,22 @@ func (c *Cursor) keepAlive(ctx context.Context) {
 		}
 		before = c.last
 		c.mu.Unlock()
+		if pending {
+			c.askPending(ctx)
+			pending = false
+		}
 	}
+}
+
+// askPending asks the stream how many packs it has for this lane: in a cluster others write too.
+func (c *Cursor) askPending(ctx context.Context) {
+	n, err := c.j.Remaining(ctx, c.lane)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = n - min(n, uint64(len(c.held)))
 }
 
 // giveBack returns what is held to the stream.
@@ -433,13 +454,15 @@ func (j *Journal) Lanes(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var lanes []string
-	consumers := l.alerts.ListConsumers(ctx)
-	for info := range consumers.Info() {
-		if lane, ok := info.Config.Metadata["lane"]; ok {
-			lanes = append(lanes, lane)
+	err = patiently(ctx, func(ctx context.Context) error {
+		lanes = nil
+		consumers := l.alerts.ConsumerNames(ctx)
+		for name := range consumers.Name() {
+			lanes = append(lanes, j.names.laneOfConsumer(name))
 		}
-	}
-	if err := consumers.Err(); err != nil {
+		return consumers.Err()
+	})
+	if err != nil {
 		return nil, fmt.Errorf("listing the outputs that the journal knows: %w", err)
 	}
 	slices.Sort(lanes)
@@ -452,7 +475,11 @@ func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	consumer, err := l.alerts.Consumer(ctx, j.names.consumer(lane))
+	var consumer jetstream.Consumer
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		consumer, err = l.alerts.Consumer(ctx, j.names.consumer(lane))
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("finding the place of output %s: %w", lane, err)
 	}
@@ -466,7 +493,8 @@ func (j *Journal) Forget(ctx context.Context, lane string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.alerts.DeleteConsumer(ctx, j.names.consumer(lane)); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	err = patiently(ctx, func(ctx context.Context) error { return l.alerts.DeleteConsumer(ctx, j.names.consumer(lane)) })
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("removing the place of output %s: %w", lane, err)
 	}
 	return nil

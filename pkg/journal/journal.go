@@ -163,6 +163,17 @@ func (j *Journal) Close() error {
 	return errors.Join(err, j.engine.close())
 }
 
+// Place says where the alerts are: a folder, "memory", or the addresses of a cluster, without credentials.
+func (j *Journal) Place() string {
+	switch {
+	case j.cfg.URL != "":
+		return redactURL(j.cfg.URL)
+	case j.cfg.Storage == StorageMemory:
+		return StorageMemory
+	}
+	return j.cfg.Dir
+}
+
 // Err returns why the journal cannot take alerts now, or nil.
 func (j *Journal) Err() error {
 	j.mu.Lock()

@@ -97,7 +97,7 @@ func (j *Journal) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.makeStreams(ctx, j.cfg, j.names); err != nil {
+	if err := patiently(ctx, func(ctx context.Context) error { return l.makeStreams(ctx, j.cfg, j.names) }); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
@@ -166,7 +166,11 @@ func positive(d time.Duration) time.Duration {
 
 // odometer returns the counts that the last pack in the stream ends with; see [packHeader].
 func (l *link) odometer(ctx context.Context, n names) (odometer, error) {
-	last, err := l.alerts.GetLastMsgForSubject(ctx, n.allAlerts())
+	var last *jetstream.RawStreamMsg
+	err := patiently(ctx, func(ctx context.Context) (err error) {
+		last, err = l.alerts.GetLastMsgForSubject(ctx, n.allAlerts())
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return odometer{}, nil
 	}

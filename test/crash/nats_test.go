@@ -39,11 +39,14 @@ func natsNode() int {
 	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: args[0], Host: "127.0.0.1", Port: client, JetStream: true, StoreDir: args[1], NoSigs: true, SyncAlways: true, SyncInterval: time.Minute,
-		Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: cluster}, Routes: server.RoutesFromStr(args[4]), MaxPayload: 8 << 20,
+		LogFile: os.Getenv("TIERCEL_TEST_NATS_LOG"), Debug: true, Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: cluster}, Routes: server.RoutesFromStr(args[4]), MaxPayload: 8 << 20,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if os.Getenv("TIERCEL_TEST_NATS_LOG") != "" {
+		srv.ConfigureLogger()
 	}
 	srv.Start()
 	srv.WaitForShutdown()
