@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -75,7 +77,8 @@ func After(pause time.Duration, err error) error {
 	return after{err, pause}
 }
 
-// Pause returns the shortest pause that err asks for, and whether it asks for one.
+// Pause returns the pause that err asks for, and whether it asks for one. Of a [Partial] it is that of the first alert
+// whose error asks for one.
 func Pause(err error) (time.Duration, bool) {
 	var a after
 	if errors.As(err, &a) {
@@ -120,11 +123,11 @@ func (p Partial) Error() string {
 	return fmt.Sprintf("%d of the batch failed, the first: %v", len(p), p[first])
 }
 
-// Unwrap gives the errors of all alerts, so that errors.Is and errors.As look into them.
+// Unwrap gives the errors of all alerts in the order of the batch, so that errors.Is and errors.As look into them.
 func (p Partial) Unwrap() []error {
 	all := make([]error, 0, len(p))
-	for _, err := range p {
-		all = append(all, err)
+	for _, i := range slices.Sorted(maps.Keys(p)) {
+		all = append(all, p[i])
 	}
 	return all
 }
