@@ -100,7 +100,7 @@ func TestMetricsPage(t *testing.T) {
 	for _, want := range []string{
 		`falcosecurity_falcosidekick_inputs_total{source="requests",status="accepted"} 0`,
 		`falcosecurity_falcosidekick_inputs_total{source="requests",status="rejected"} 0`,
-		`tiercel_receiver_in_flight 0`, `tiercel_receiver_body_bytes_total 0`,
+		`tiercel_receiver_request_seconds_count 0`, `tiercel_receiver_in_flight 0`, `tiercel_receiver_body_bytes_total 0`,
 	} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("no %s", want)

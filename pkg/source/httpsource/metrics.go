@@ -35,6 +35,7 @@ type metrics struct {
 	requests prometheus.Counter // rejected
 	refused  map[string]prometheus.Counter
 	bytes    prometheus.Counter
+	seconds  prometheus.Histogram
 	inFlight atomic.Int64
 }
 
@@ -55,6 +56,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "tiercel_receiver_body_bytes_total",
 			Help: "Bytes of bodies received, after decompression.",
 		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "tiercel_receiver_request_seconds",
+			Help:    "Time from when a body is there until its alerts are safe, which is what a sender waits for.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
 	}
 	for _, reason := range reasons {
 		m.refused[reason] = refused.WithLabelValues(reason)
@@ -63,7 +69,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		Name: "tiercel_receiver_in_flight",
 		Help: "Requests with alerts that are not answered yet.",
 	}, func() float64 { return float64(m.inFlight.Load()) })
-	for _, c := range []prometheus.Collector{inputs, refused, m.bytes, inFlight} {
+	for _, c := range []prometheus.Collector{inputs, refused, m.bytes, m.seconds, inFlight} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the receiver's metrics: %w", err)
 		}

@@ -32,7 +32,8 @@ func (s *Source) receive(c *gin.Context) {
 		return
 	}
 	s.metrics.bytes.Add(float64(len(b.text)))
-	alerts, err := alert.Decode(b.text, s.deps.Now(), s.cfg.Receiver.MaxDepth)
+	received := s.deps.Now()
+	alerts, err := alert.Decode(b.text, received, s.cfg.Receiver.MaxDepth)
 	if err != nil {
 		s.refuseAlert(c, b.text, err)
 		return
@@ -42,6 +43,7 @@ func (s *Source) receive(c *gin.Context) {
 		return
 	}
 	s.metrics.alerts.Add(float64(len(alerts)))
+	s.metrics.seconds.Observe(s.deps.Now().Sub(received).Seconds())
 	c.Status(http.StatusOK)
 }
 
