@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -260,7 +261,8 @@ func jsonEntries(all map[string]string, text string) error {
 	if err := json.Unmarshal([]byte(text), &members); err != nil {
 		return errors.New("it begins with { but is no JSON object whose names occur once")
 	}
-	for name, raw := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		raw := members[name]
 		switch raw.Kind() {
 		case '"':
 			var value string

@@ -30,6 +30,7 @@ variables wherever it has them, so its config works unchanged. In the file, keys
 | type | written as |
 | --- | --- |
 | text | text; numbers need no quotes |
+| one of several | as listed, in any case |
 | yes or no | ` + "`true`, `false`" + ` (` + "`yes`, `on`, `1`, `no`, `off`, `0`" + ` are taken too) |
 | duration | a number with a unit: ` + "`500ms`, `30s`, `5m`, `2h`, `7d`, `1d12h`" + ` |
 | size | bytes, or a number with a unit: ` + "`512KiB`, `4MiB`, `1GiB`, `10MB`" + ` |
@@ -169,6 +170,9 @@ func writeTable(b *bytes.Buffer, s *setting) {
 
 // typeName is what the docs call a leaf's type.
 func (s *setting) typeName() string {
+	if allowed := s.enum(); allowed != nil {
+		return "`" + strings.Join(allowed, "`, `") + "`"
+	}
 	switch s.kind {
 	case isSecret:
 		return "secret"

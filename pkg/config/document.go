@@ -168,7 +168,9 @@ func (d *document) pairs(node *yaml.Node, path string, fold func(string) string)
 		switch {
 		case isUnset(node):
 			return ""
-		case node.Kind != yaml.MappingNode || depth > maxMerge:
+		case depth > maxMerge:
+			return "merges that do not end"
+		case node.Kind != yaml.MappingNode:
 			return kindText(node)
 		}
 		own := make(map[string]int)

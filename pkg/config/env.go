@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,17 +53,14 @@ func (l *loader) variable(s *setting, known map[string]string, name, path string
 
 // misspelt warns of variables that nothing reads but that look much like one that is read.
 func (l *loader) misspelt(known map[string]string) {
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(known))
 	for name, text := range l.environ {
 		if known[name] != "" || len(name) < 8 || l.unbuilt.owns(name) || strings.HasPrefix(text, "tcp://") {
 			continue // a service's address, as Kubernetes gives it to every container, is no setting
 		}
 		for _, meant := range names {
-			if limit := min(3, len(meant)/5); distance(name, meant, limit) < limit {
+			limit := min(3, len(meant)/5)
+			if name[0] == meant[0] && distance(name, meant, limit) < limit { // few slip at the first letter
 				l.warn(origin{env: name}, "", "nothing reads this variable, did you mean "+meant+"?")
 				break
 			}
@@ -75,8 +73,8 @@ var variableValue = regexp.MustCompile(`^%([A-Za-z_][A-Za-z0-9_]*)$`)
 // expand puts the environment variable NAME where a custom field has the value %NAME.
 func (l *loader) expand() {
 	fields := l.config.Normalize.CustomFields
-	for name, text := range fields {
-		m := variableValue.FindStringSubmatch(text)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		m := variableValue.FindStringSubmatch(fields[name])
 		if m == nil {
 			continue
 		}

@@ -42,6 +42,7 @@ func TestDocs(t *testing.T) {
 		"\n| `listenport` | `LISTENPORT` | number | `2801` | Port to listen on.",
 		"\n| `journal.deadletters.maxsize` | `JOURNAL_DEADLETTERS_MAXSIZE` | size | `128MiB` |",
 		"\n| `slack.webhookurl` | `SLACK_WEBHOOKURL` | secret |  |",
+		"\n| `slack.outputformat` | `SLACK_OUTPUTFORMAT` | `all`, `text`, `fields` | `all` |",
 		"\n| `OUTPUT.minimumpriority` | `OUTPUT_MINIMUMPRIORITY` | priority | `debug` |",
 		`of &lt;timestamp&gt;`,
 		`| chat | ` + "`webhookurl`" + ` | Chat with \| and &lt;tags&gt;. |`,

@@ -123,6 +123,7 @@ tlsserver:
 		{name: "not YAML", file: "debug: true\nslack: 'open\n", want: []string{"config.yaml:2: not YAML: found unexpected end of stream"}},
 		{name: "a tab", file: "slack:\n\twebhookurl: x\n", want: []string{"config.yaml:2: not YAML: found character that cannot start any token: the line begins with a tab, YAML takes blanks only"}},
 		{name: "merging no mapping", file: "slack: {<<: [a]}", want: []string{"config.yaml:1: slack: expected keys and values to merge, got a single value"}},
+		{name: "merging itself", file: "slack/a: &a {webhookurl: https://x, <<: *a}", want: []string{"config.yaml:1: slack/a: expected keys and values to merge, got merges that do not end"}},
 		{
 			name: "instances", file: "slack/: {}\nslack/a_b: {}\nsmoke/a: {}\nslack/ok/ok: {}\nslack/retry: {}\n",
 			want: []string{
