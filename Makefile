@@ -3,7 +3,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BINARY  := bin/tiercel
+BINARY  ?= bin/tiercel
 
 # The race detector needs a C compiler. Without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
@@ -16,6 +16,8 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tiercel/tools
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 BENCHSTAT := $(TOOLS)/benchstat-$(BENCHSTAT_VERSION)/benchstat
 
+# gin's MessagePack, which nothing uses, would be 6 MB of the binary.
+TAGS    := nomsgpack
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ run: build ## Start it with no config: alerts on :2801, shown on the terminal. A
 
 .PHONY: build
 build: ## Make bin/tiercel, static and stripped.
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/tiercel
+	@CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/tiercel
 
 .PHONY: test
 test: ## Run all tests that need nothing but Go, with the race detector. ARGS="-run Name" adds arguments.
@@ -55,7 +57,7 @@ generate: ## Write again what is derived from the code: config.yaml, docs, the l
 CRASH_RUNS ?= 100
 .PHONY: test-crash
 test-crash: ## Kill the real binary 100 times while alerts come in; none may be lost. CRASH_RUNS=N for another number.
-	TIERCEL_CRASH_RUNS=$(CRASH_RUNS) $(GO) test -count=1 -timeout 120m -run 'Crash|Kill' -v ./cmd/tiercel
+	TIERCEL_CRASH_RUNS=$(CRASH_RUNS) $(GO) test -count=1 -timeout 120m -v $(ARGS) ./test/crash
 
 .PHONY: interop
 interop: ## Compare with Loki's own client and a real Loki, built from its Go module (minutes, once).
@@ -73,13 +75,16 @@ fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME (10s) each.
 
 ##@ Figures
 
+.PHONY: bench
+bench: build ## Measure the program from outside, with ratios to bare gin. ARGS="-only rate,cpu" chooses.
+	$(GO) run ./test/load -tiercel $(BINARY) $(ARGS)
+
 BENCH ?= .
 COUNT ?= 5
-.PHONY: bench
-bench: $(BENCHSTAT) ## Run all benchmarks COUNT (5) times and sum them up. BENCH=Regexp chooses. See docs/performance.md.
+.PHONY: bench-go
+bench-go: $(BENCHSTAT) ## Run the benchmarks of the packages COUNT (5) times and sum them up. BENCH=Regexp chooses.
 	@mkdir -p bin
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 120m ./... | tee bin/bench.txt
-	@echo
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 120m ./outputs/... ./pkg/... > bin/bench.txt
 	@$(BENCHSTAT) bin/bench.txt
 
 ##@ Release
