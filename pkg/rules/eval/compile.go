@@ -23,8 +23,9 @@ type leafKey struct {
 }
 
 type testKey struct {
-	e filter.Expr
-	t event.Type
+	e      filter.Expr
+	source event.Source
+	t      event.Type
 }
 
 type built struct {
@@ -143,9 +144,16 @@ func (c *Compiler) outcomes(e filter.Expr, source event.Source) outcomes {
 	return o
 }
 
+// maxBuilt bounds the nodes that are made for all event types of one condition together. A condition for hundreds of
+// types is made once instead, and asks for the type each time.
+const maxBuilt = 1 << 16
+
 // For makes the test for events of one type: what follows from the type is worked out now. It returns nil when the
 // condition cannot hold.
 func (c *Condition) For(t event.Type) Test {
+	if filter.Size(c.expr)*c.Types.Len() > maxBuilt || c.Types.Len() > 64 {
+		t = 0
+	}
 	b := c.compiler.build(c.expr, c.source, t)
 	if b.test == nil && b.holds {
 		return func(Event) bool { return true }
@@ -153,8 +161,9 @@ func (c *Condition) For(t event.Type) Test {
 	return b.test
 }
 
+// build makes the test of a part; with no type, one for events of any.
 func (c *Compiler) build(e filter.Expr, source event.Source, t event.Type) built {
-	key := testKey{e, t}
+	key := testKey{e, source, t}
 	if b, ok := c.tests[key]; ok {
 		return b
 	}
@@ -174,7 +183,7 @@ func (c *Compiler) build(e filter.Expr, source event.Source, t event.Type) built
 	default:
 		l := c.leaves[leafKey{e, source}]
 		b.test = l.test
-		if l.constant != nil {
+		if l.constant != nil && t != 0 {
 			if holds, known := l.constant(t); known {
 				b = built{holds: holds}
 			}

@@ -3,9 +3,12 @@
 package event
 
 import (
+	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Type is the type of an event. Types are dense and start at 1, so they index arrays; the zero Type is none. They
@@ -100,17 +103,27 @@ func All(source Source) iter.Seq[Type] {
 	}
 }
 
-// LongestParam finds the longest parameter name, of any event, that text begins with. What comes after the name is
-// not looked at.
-func LongestParam(text string) (string, bool) {
-	longest := ""
+// params are the names of all parameters, the longer before the shorter.
+var params = sync.OnceValue(func() []string {
+	names := map[string]struct{}{}
 	for _, e := range table {
 		for param := range strings.FieldsSeq(e.params) {
 			name, _, _ := strings.Cut(param, ":")
-			if len(name) > len(longest) && strings.HasPrefix(text, name) {
-				longest = name
-			}
+			names[name] = struct{}{}
 		}
 	}
-	return longest, longest != ""
+	return slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})
+})
+
+// LongestParam finds the longest parameter name, of any event, that text begins with. What comes after the name is
+// not looked at.
+func LongestParam(text string) (string, bool) {
+	for _, name := range params() {
+		if strings.HasPrefix(text, name) {
+			return name, true
+		}
+	}
+	return "", false
 }

@@ -126,7 +126,10 @@ func (n *node) idents() int { return n.macros }
 
 // maxSize bounds the number of nodes of a condition after its macros were put in. The largest official condition has
 // some hundreds.
-const maxSize = 1 << 17
+const maxSize = 1 << 16
+
+// Size is the number of nodes of a condition, counting parts that it shares as often as they occur.
+func Size(e Expr) int { return e.size() }
 
 // TooLarge reports whether the condition has more nodes than can be compiled.
 func TooLarge(e Expr) bool { return e.size() >= maxSize }

@@ -109,7 +109,7 @@ func (l *Loader) Load(name, text string) *Result {
 	result := &Result{Name: name}
 	r := &reader{
 		loader: l, result: result, name: name, text: text,
-		root: place{[]Location{{Type: itemContent, File: name}}, text, 0},
+		root: place{location: Location{Type: itemContent, File: name}, source: &source{text: text}},
 	}
 	err := r.read()
 	if err == nil {
@@ -128,7 +128,7 @@ func (l *Loader) Load(name, text string) *Result {
 
 // Unreadable is the result for a file that could not be read at all.
 func Unreadable(name string, err error) *Result {
-	at := place{[]Location{{Type: itemContent, File: name}}, "", 0}
+	at := place{location: Location{Type: itemContent, File: name}, source: &source{}}
 	return &Result{Name: name, Errors: []Problem{{ErrFileRead, err.Error(), at.context()}}}
 }
 
@@ -167,7 +167,16 @@ func fail(code Code, at place, format string, args ...any) error {
 	return &failure{code, fmt.Sprintf(format, args...), at}
 }
 
+// maxWarnings bounds the warnings about one file. The largest official file has some hundred.
+const maxWarnings = 1000
+
 func (r *Result) warn(code Code, at place, format string, args ...any) {
+	if len(r.Warnings) >= maxWarnings {
+		return
+	}
+	if len(r.Warnings) == maxWarnings-1 {
+		format, args = "there are more warnings than are shown", nil
+	}
 	r.Warnings = append(r.Warnings, Problem{code, fmt.Sprintf(format, args...), at.context()})
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -79,39 +80,80 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s------\n%s------\n%s (%s): %s\n", p.Where, p.Where.Snippet, p.Code, p.Code.Short(), p.Message)
 }
 
-// place is a Context in the making: the locations, and the text that the last one is a place of.
+// place is a Context in the making. Most places are never shown, so what costs time is left for when one is.
 type place struct {
-	locations []Location
-	text      string
-	offset    int
+	parent   *place
+	location Location
+	source   *source // of the text that the location is a place of
+}
+
+// source is a text that has lines.
+type source struct {
+	text  string
+	lines []int // where each line begins, bytes; made when first needed
+}
+
+// offset finds the byte at a line and a column, both from 1; columns count characters.
+func (s *source) offset(line, column int) int {
+	if s.lines == nil {
+		s.lines = append(s.lines, 0)
+		for i := range len(s.text) {
+			if s.text[i] == '\n' {
+				s.lines = append(s.lines, i+1)
+			}
+		}
+	}
+	if line < 1 {
+		return 0
+	}
+	if line > len(s.lines) {
+		return len(s.text)
+	}
+	at := s.lines[line-1]
+	for ; column > 1 && at < len(s.text); column-- {
+		_, n := utf8.DecodeRuneInString(s.text[at:])
+		at += n
+	}
+	return at
 }
 
 func (p place) context() Context {
-	return Context{p.locations, snippet(p.text, p.offset)}
+	var c Context
+	for q := &p; q != nil; q = q.parent {
+		l := q.location
+		if l.Type != itemExpression {
+			l.Offset = q.source.offset(l.Line, l.Column)
+		}
+		c.Locations = append(c.Locations, l)
+	}
+	slices.Reverse(c.Locations)
+	c.Snippet = snippet(p.source.text, c.Locations[len(c.Locations)-1].Offset)
+	return c
 }
 
-// with adds a location.
-func (p place) with(l Location, text string, offset int) place {
-	locations := make([]Location, len(p.locations)+1)
-	copy(locations, p.locations)
-	locations[len(p.locations)] = l
-	return place{locations, text, offset}
+// in adds a location in the same file.
+func (p place) in(kind, name string, line, column int) place {
+	return place{&p, Location{Type: kind, Name: name, File: p.location.File, Line: line, Column: column}, p.source}
 }
 
 // expression adds a place in a condition.
 func (p place) expression(at filter.Pos, condition string) place {
-	name := strings.Map(func(r rune) rune {
-		if r < ' ' {
+	const most = 20
+	name := condition
+	if len(name) > 4*most {
+		name = cutBack(name, 4*most) // as many bytes as the characters can have, so as not to count a long text
+	}
+	if runes := []rune(name); len(runes) > most {
+		name = string(runes[:most-3]) + "..."
+	}
+	name = visible(strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' {
 			return ' '
 		}
 		return r
-	}, condition)
-	const most = 20
-	if utf8.RuneCountInString(name) > most {
-		name = string([]rune(name)[:most-3]) + "..."
-	}
+	}, name))
 	l := Location{Type: itemExpression, File: `"` + name + `"`, Line: at.Line, Column: at.Column, Offset: at.Offset}
-	return p.with(l, condition, at.Offset)
+	return place{&p, l, &source{text: condition}}
 }
 
 // snippetWidth is how many bytes of a line are shown at most.
@@ -127,9 +169,11 @@ func snippet(text string, offset int) string {
 	for offset > 0 && (text[offset] == '\n' || text[offset] == '\r') {
 		offset--
 	}
-	start := strings.LastIndexAny(text[:offset], "\n\r") + 1
-	end := len(text)
-	if i := strings.IndexAny(text[offset:], "\n\r"); i >= 0 {
+	// A line may be very long, so only what can be shown is looked at.
+	start := max(0, offset-snippetWidth)
+	start += strings.LastIndexAny(text[start:offset], "\n\r") + 1
+	end := min(len(text), offset+snippetWidth)
+	if i := strings.IndexAny(text[offset:end], "\n\r"); i >= 0 {
 		end = offset + i
 	}
 	before, after := text[start:offset], text[offset:end]

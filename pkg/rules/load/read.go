@@ -3,7 +3,6 @@ package load
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,7 +16,6 @@ type reader struct {
 	result *Result
 	name   string
 	text   string
-	lines  []int // where each line begins, bytes
 	root   place
 	nodes  int // how many YAML nodes were looked at
 }
@@ -41,7 +39,7 @@ func (r *reader) read() error {
 	if err != nil {
 		at := r.root
 		if line > 0 {
-			at = at.with(Location{Type: itemValue, File: r.name, Line: line, Column: 1, Offset: r.offset(line, 1)}, r.text, r.offset(line, 1))
+			at = at.in(itemValue, "", line, 1)
 		}
 		return fail(ErrYAMLParse, at, "%s", err)
 	}
@@ -73,31 +71,9 @@ func (r *reader) read() error {
 	return nil
 }
 
-// offset finds the byte at a line and a column, both from 1; columns count characters.
-func (r *reader) offset(line, column int) int {
-	if r.lines == nil {
-		r.lines = append(r.lines, 0)
-		for i := range len(r.text) {
-			if r.text[i] == '\n' {
-				r.lines = append(r.lines, i+1)
-			}
-		}
-	}
-	if line < 1 || line > len(r.lines) {
-		return len(r.text)
-	}
-	at := r.lines[line-1]
-	for ; column > 1 && at < len(r.text); column-- {
-		_, n := utf8.DecodeRuneInString(r.text[at:])
-		at += n
-	}
-	return at
-}
-
 // in adds a node to a place.
 func (r *reader) in(parent place, kind, name string, n *yaml.Node) place {
-	offset := r.offset(n.Line, n.Column)
-	return parent.with(Location{kind, name, r.name, n.Line, n.Column, offset}, r.text, offset)
+	return parent.in(kind, name, n.Line, n.Column)
 }
 
 // count makes sure that the work stays bounded, whatever aliases make of the file.
@@ -219,7 +195,7 @@ func (r *reader) unknownKeys(n *yaml.Node, at place, known map[string]bool) {
 		key := n.Content[i]
 		if !known[key.Value] {
 			r.result.warn(WarnUnknownKey, r.in(at, itemValue, key.Value, key), "Unknown key '%s' in %s. The key will be ignored.",
-				key.Value, at.locations[len(at.locations)-1].Type)
+				key.Value, at.location.Type)
 		}
 	}
 }
