@@ -159,6 +159,15 @@ func TestDuplicatesLastWins(t *testing.T) {
 	if a.Rule != "b" || a.Fields.JSON() != `{"x":3,"y":2}` {
 		t.Errorf("%s %s", a.Rule, a.Fields.JSON())
 	}
+	for given, want := range map[string]string{
+		`{"":1,"":2}`: `{"":2}`, `{"b":1,"a":[ 1 ]}`: `{"b":1,"a":[1]}`, `{"a":{"x": 1},"b":-1.5e3 }`: `{"a":{"x":1},"b":-1.5e3}`,
+		`{ }`: `{}`, `{"a":true,"b":null,"c":"\\" }`: `{"a":true,"b":null,"c":"\\"}`, `{"a":1,"a":2,"a":3}`: `{"a":3}`,
+	} {
+		a := decodeOne(t, `{"rule":"r","priority":"info","time":"2026-01-01T00:00:00Z","output_fields":`+given+`}`)
+		if a.Fields.JSON() != want {
+			t.Errorf("%s becomes %s, want %s", given, a.Fields.JSON(), want)
+		}
+	}
 }
 
 func TestRecordRoundTrip(t *testing.T) {
