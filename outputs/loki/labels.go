@@ -62,7 +62,11 @@ func onlyStrings(v alert.Value) string {
 // safe is [alert.Printable] for labels and metadata. Loki refuses a stream with U+FFFD in a label, in which its parser
 // sees text that is no UTF-8, and takes it out of metadata without a word. Here it shows as the others do.
 func safe(text string) string {
-	return strings.ReplaceAll(alert.Printable(text), "\uFFFD", `\ufffd`)
+	text = alert.Printable(text)
+	if strings.IndexByte(text, "\uFFFD"[0]) < 0 {
+		return text
+	}
+	return strings.ReplaceAll(text, "\uFFFD", `\ufffd`)
 }
 
 // cut shortens text to limit bytes, between two letters, and says so with an ellipsis.

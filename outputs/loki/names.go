@@ -57,16 +57,20 @@ const maxNames = 4096
 type names struct {
 	slots  map[string]int // field to its place among the labels; not changed
 	taken  []string       // names that no field's metadata may have; not changed
-	fields map[string]field
+	fields map[string]*field
 	used   map[string]*name
+	last   *field // the one looked for last, or first
+	first  field
 	marks  []*name // those of taken
 	round  uint64  // the alert that is being written
 }
 
 // field is what a field of an alert becomes.
 type field struct {
-	slot int   // place among the labels, or -1
-	name *name // in structured metadata
+	text string
+	slot int    // place among the labels, or -1
+	name *name  // in structured metadata
+	next *field // the one that came after it the last time: alerts of a rule have the same fields in the same order
 }
 
 // name is a name of structured metadata.
@@ -83,8 +87,10 @@ func newNames(slots map[string]int, taken []string) *names {
 // begin is called before each alert.
 func (n *names) begin() {
 	n.round++
+	n.last = &n.first
 	if n.fields == nil || len(n.fields) > maxNames || len(n.used) > maxNames {
-		n.fields = make(map[string]field)
+		n.fields = make(map[string]*field)
+		n.first.next = nil
 		n.used = make(map[string]*name)
 		n.marks = n.marks[:0]
 		for _, text := range n.taken {
@@ -97,16 +103,22 @@ func (n *names) begin() {
 }
 
 // of finds what the field becomes.
-func (n *names) of(text string) field {
+func (n *names) of(text string) *field {
+	if next := n.last.next; next != nil && next.text == text {
+		n.last = next
+		return next
+	}
 	f, ok := n.fields[text]
 	if !ok {
-		f = field{slot: -1, name: n.named(metadataName(text))}
+		text = strings.Clone(text) // it is part of the alert's text, which must not be kept for it
+		f = &field{text: text, slot: -1, name: n.named(metadataName(text))}
 		if slot, ok := n.slots[text]; ok {
 			f.slot = slot
 		}
-		// A copy: the name is part of the alert's text, which must not be kept for it.
-		n.fields[strings.Clone(text)] = f
+		n.fields[text] = f
 	}
+	n.last.next = f
+	n.last = f
 	return f
 }
 
