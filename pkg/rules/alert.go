@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tiercel/tiercel/pkg/alert"
@@ -33,7 +34,7 @@ func (p Printer) Alert(r *Rule, ev Event) *alert.Alert {
 	text = append(text, ' ')
 	prefix := len(text)
 	text = r.Format.AppendText(text, ev, p.Zone)
-	output := string(text)
+	output := strings.ToValidUTF8(string(text), "\uFFFD")
 
 	members := make([]alert.Field, 0, 32)
 	members = r.Format.AppendFields(members, ev)

@@ -10,9 +10,10 @@ import (
 // lower changes ASCII letters only, as the C locale does. It allocates only if there is something to change.
 func lower(s string) string { return mapASCII(s, 'A', 'Z', 'a'-'A') }
 
+// upper is the reverse: adding 224 to a byte takes 32 away.
 func upper(s string) string { return mapASCII(s, 'a', 'z', 256-('a'-'A')) }
 
-func mapASCII(s string, from, to byte, add int) string {
+func mapASCII(s string, from, to, add byte) string {
 	for i := range len(s) {
 		if s[i] < from || s[i] > to {
 			continue
@@ -20,7 +21,7 @@ func mapASCII(s string, from, to byte, add int) string {
 		b := []byte(s)
 		for ; i < len(b); i++ {
 			if b[i] >= from && b[i] <= to {
-				b[i] = byte(int(b[i]) + add)
+				b[i] += add
 			}
 		}
 		return string(b)

@@ -35,11 +35,11 @@ func (l *Loader) compile(result *Result) error {
 		if r.unknownSource {
 			continue
 		}
-		rule, err := l.compileRule(r, result)
+		rule, skip, err := l.compileRule(r, result)
 		if err != nil {
 			return err
 		}
-		if rule != nil {
+		if !skip {
 			out = append(out, rule)
 		}
 	}
@@ -181,26 +181,26 @@ func (l *Loader) putMacros(e filter.Expr, visible int, at place) (filter.Expr, e
 	return out, nil
 }
 
-// compileRule makes a rule, or nil for one that is skipped.
-func (l *Loader) compileRule(r *rule, result *Result) (*Rule, error) {
+// compileRule makes a rule, unless it is to be skipped.
+func (l *Loader) compileRule(r *rule, result *Result) (out *Rule, skip bool, err error) {
 	source, _ := event.ParseSource(r.source)
-	out := &Rule{
+	out = &Rule{
 		Name: r.name, Desc: r.desc, Source: source, Priority: r.priority, Enabled: r.enabled,
 		Tags: slices.Sorted(maps.Keys(r.tags)), Capture: r.capture, CaptureDuration: r.captureDuration,
 	}
-	if skip, err := l.compileOutput(r, out, result); skip || err != nil {
-		return nil, err
+	if skip, err = l.compileOutput(r, out, result); skip || err != nil {
+		return nil, skip, err
 	}
 	condition, err := r.withExceptions()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	e, err := l.parse(condition, r.conditionAt)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if e, err = l.putMacros(e, l.next+1, r.at); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	out.Expr = e
 	if out.Condition, err = l.compiler.Check(e, source); err != nil {
@@ -211,9 +211,9 @@ func (l *Loader) compileRule(r *rule, result *Result) (*Rule, error) {
 		}
 		if unknown && r.skipUnknown {
 			result.warn(WarnUnknownFilter, at, "%s", err)
-			return nil, nil
+			return nil, true, nil
 		}
-		return nil, fail(ErrCompileCondition, at, "%s", err)
+		return nil, false, fail(ErrCompileCondition, at, "%s", err)
 	}
 	for _, w := range out.Condition.Warnings {
 		result.warn(WarnCompileCondition, r.conditionAt.expression(w.At, w.Text), "%s", w.Message)
@@ -226,7 +226,7 @@ func (l *Loader) compileRule(r *rule, result *Result) (*Rule, error) {
 		result.warn(WarnNoEventType, r.at, "Rule matches too many evt.type values. This has a significant performance penalty.")
 	}
 	l.supply(r, out, result)
-	return out, nil
+	return out, false, nil
 }
 
 // deprecated warns of fields that have lost their meaning.
