@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/alert"
 )
 
@@ -12,14 +13,8 @@ type lineWriter func(dst []byte, a *alert.Alert, n *names) []byte
 
 // jsonLine is the whole alert.
 func jsonLine(dst []byte, a *alert.Alert, _ *names) []byte {
-	from := len(dst)
-	dst = a.AppendJSON(dst)
-	for _, c := range dst[from:] {
-		if c >= 0x7f { // JSON has no bare control characters below, but may hold DEL and C1, which \u escapes as well
-			return append(dst[:from], alert.Printable(string(dst[from:]))...)
-		}
-	}
-	return dst
+	dst = outputs.AppendLine(dst, a)
+	return dst[:len(dst)-1] // Loki's lines have no line break
 }
 
 // textLine is the alert's output. Where that says nothing, it is rule, priority and fields as logfmt.
