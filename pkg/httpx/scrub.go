@@ -20,6 +20,15 @@ var harmless = []string{
 	"Accept", "Accept-Encoding", "Content-Encoding", "Content-Type", "User-Agent", "X-Scope-Orgid", hostHeader,
 }
 
+// IsHarmless reports whether the value of the header of that name, in its canonical form, is no secret.
+func IsHarmless(name string) bool { return slices.Contains(harmless, name) }
+
+// Scrubber returns a function that cuts secrets out of a text, as [Do] cuts them out of its errors: each of secrets,
+// and the credentials that req itself carries.
+func Scrubber(req *http.Request, secrets ...string) func(text string) string {
+	return newScrubber(req, secrets).cut
+}
+
 // scrubber cuts the secrets of one request out of texts. It is made only once something has failed.
 type scrubber struct{ replacer *strings.Replacer }
 

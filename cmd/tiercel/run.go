@@ -1,0 +1,41 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/tiercel/tiercel/pkg/app"
+	"github.com/tiercel/tiercel/pkg/telemetry"
+)
+
+func (c *cli) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Take alerts in and deliver them, until SIGTERM or Ctrl-C",
+		Long: `Take alerts in and deliver them.
+
+SIGTERM or Ctrl-C stops it: it takes no more alerts, delivers what is left for at most draintimeout, and ends with 0. What
+is not delivered then stays in the journal for the next start. A second signal ends it at once.`,
+		Args: cobra.NoArgs,
+		RunE: c.serve,
+	}
+}
+
+func (c *cli) serve(cmd *cobra.Command, _ []string) error {
+	cfg, warnings, err := c.load()
+	if err != nil {
+		for _, w := range warnings {
+			c.complain("warning: %s", w)
+		}
+		return err
+	}
+	log := telemetry.NewLogger(cfg.Log, cfg.Debug, c.stderr, isTerminal(c.stderr))
+	for _, w := range warnings {
+		log.Warn("config", "warning", w.String())
+	}
+	a, err := app.New(cmd.Context(), cfg, app.Deps{Version: c.version, Log: log, Stdout: c.stdout})
+	if err != nil {
+		return err
+	}
+	c.greet(log, cfg, a)
+	return a.Run(cmd.Context())
+}

@@ -1,0 +1,201 @@
+// Package app builds everything that a config asks for and ties it together; it starts it and stops it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/config"
+	"github.com/tiercel/tiercel/pkg/flow"
+	"github.com/tiercel/tiercel/pkg/journal"
+	"github.com/tiercel/tiercel/pkg/normalize"
+	"github.com/tiercel/tiercel/pkg/source/httpsource"
+	"github.com/tiercel/tiercel/pkg/telemetry"
+)
+
+// App is a Tiercel that was built and can be run once.
+type App struct {
+	log     *slog.Logger
+	drain   time.Duration
+	journal *journal.Journal
+	flow    *flow.Flow
+	http    *httpsource.Source
+	metrics *prometheus.Registry
+	stops   []stop // in the order of building
+
+	delivered bool // the flow has run to its end
+}
+
+// stop is the end of something that was built.
+type stop struct {
+	name string
+	do   func() error
+}
+
+// Deps is what an app is given besides its config.
+type Deps struct {
+	Version string
+	Log     *slog.Logger
+	Stdout  io.Writer
+}
+
+// New builds everything and opens the journal and the listeners, so that what cannot work is known now. ctx bounds
+// the building only. An App that is built must be run, or closed.
+func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
+	a := &App{log: deps.Log, drain: cfg.DrainTimeout}
+	if err := a.build(ctx, cfg, deps); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// build is one straight line on purpose: it is read from top to bottom as the order in which things come to life,
+// and each end stands beside its beginning.
+func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
+	tuneMemory()
+	registry := telemetry.NewRegistry(deps.Version)
+	a.metrics = registry
+	events, err := telemetry.NewEvents(registry, cfg.Prometheus, ownFields(cfg.Normalize)...)
+	if err != nil {
+		return err
+	}
+	normalizer, err := normalize.New(cfg.Normalize, registry)
+	if err != nil {
+		return err
+	}
+	a.journal, err = journal.Open(ctx, cfg.Journal, journal.Options{Log: component(deps.Log, "journal"), Metrics: registry})
+	if err != nil {
+		return err
+	}
+	a.onStop("journal", a.journal.Close)
+
+	built, err := makeOutputs(cfg, deps, registry)
+	if err != nil {
+		return err
+	}
+	a.onStop("outputs", func() error {
+		if a.delivered {
+			return nil // the flow has closed them
+		}
+		return closeOutputs(built)
+	})
+	a.flow, err = flow.New(ctx, flow.Deps{
+		Log:       component(deps.Log, "flow"),
+		Journal:   a.journal,
+		Metrics:   registry,
+		Normalize: normalizer.Apply,
+		Accepted:  events.Count,
+		MaxAge:    cfg.Journal.MaxAge,
+	}, built)
+	if err != nil {
+		return err
+	}
+	a.http, err = httpsource.New(ctx, cfg.HTTP, httpsource.Deps{
+		Log:            component(deps.Log, "receiver"),
+		Metrics:        registry,
+		MetricsHandler: telemetry.Handler(registry),
+		Ready:          a.ready,
+		Test:           func() *alert.Alert { return normalize.TestAlert(time.Now(), "") },
+		Refused:        a.refuse,
+		Now:            time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("receiver", a.http.Close)
+	return nil
+}
+
+// ownFields are the fields that the config adds to every alert; falcosidekick makes them labels of its counter.
+func ownFields(cfg normalize.Config) []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(cfg.CustomFields)), maps.Keys(cfg.TemplatedFields))
+}
+
+func component(log *slog.Logger, name string) *slog.Logger { return log.With("component", name) }
+
+// tuneMemory lets the heap grow further before it is collected than Go does by default: alerts are short-lived
+// garbage, and collecting it is a good part of their cost. GOGC and GOMEMLIMIT of the environment win.
+func tuneMemory() {
+	const percent = 200
+	if before := debug.SetGCPercent(percent); before != 100 {
+		debug.SetGCPercent(before)
+	}
+}
+
+func (a *App) onStop(name string, do func() error) { a.stops = append(a.stops, stop{name, do}) }
+
+// Addrs gives the addresses on which alerts are received.
+func (a *App) Addrs() []net.Addr { return a.http.Addrs() }
+
+// JournalPlace says where accepted alerts are kept.
+func (a *App) JournalPlace() string { return a.journal.Place() }
+
+// Run receives and delivers until ctx ends. Then the receiver finishes what is under way, the lanes deliver what is
+// left for at most the drain time, the outputs close, and the journal last. What was not delivered is in the journal
+// for the next start.
+func (a *App) Run(ctx context.Context) error {
+	// The lanes stop after the receiver: what it still accepts is drained too.
+	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDelivering()
+	delivered := make(chan struct{})
+	go func() {
+		a.flow.Run(delivering, a.drain)
+		close(delivered)
+	}()
+	err := a.http.Run(ctx, a.flow.Put)
+	a.log.Info("stopping", "drain", a.drain.String())
+	stopDelivering()
+	<-delivered
+	a.delivered = true
+	for _, s := range a.flow.States() {
+		if s.Lag > 0 {
+			a.log.Warn("not delivered yet, kept for the next start", "output", s.Name, "alerts", s.Lag, "error", s.LastError)
+		}
+	}
+	return errors.Join(err, a.Close())
+}
+
+// Close ends what was built, the latest first. Each failing step is reported by its name, and the others still run.
+func (a *App) Close() error {
+	var errs []error
+	for len(a.stops) > 0 {
+		last := a.stops[len(a.stops)-1]
+		a.stops = a.stops[:len(a.stops)-1]
+		if err := last.do(); err != nil {
+			errs = append(errs, fmt.Errorf("stopping the %s: %w", last.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) refuse(r httpsource.Refused) {
+	a.journal.Refuse(journal.Refused{Time: r.Time, Remote: r.Remote, Reason: r.Reason, Error: r.Error, Body: r.Body})
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Ready   bool             `json:"ready"`
+	Journal string           `json:"journal"` // "ok", or why it takes no alerts
+	Outputs []flow.LaneState `json:"outputs"`
+}
+
+// ready says whether alerts can be accepted. An output that is down makes nothing unready: its alerts wait in the
+// journal, while a receiver out of service would lose those that Falco sends.
+func (a *App) ready() (bool, any) {
+	r := readiness{Ready: true, Journal: "ok", Outputs: a.flow.States()}
+	if err := a.journal.Err(); err != nil {
+		r.Ready, r.Journal = false, err.Error()
+	}
+	return r.Ready, r
+}
