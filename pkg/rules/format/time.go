@@ -26,6 +26,9 @@ var layouts = map[field.ID]string{
 	field.EvtDatetimeS:   "2006-01-02 15:04:05",
 }
 
+// IsTime reports whether a field is the event's time as a text, which outputs make from evt.rawtime.
+func IsTime(id field.ID) bool { _, ok := layouts[id]; return ok }
+
 // Time is when the event happened, from evt.rawtime.
 func Time(ev eval.Event) time.Time {
 	v := ev.Field(field.EvtRawtime, field.NoArgument)

@@ -227,6 +227,21 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
+func TestUnknownKeys(t *testing.T) {
+	for _, text := range []string{
+		"- {list: l, items: [a], typo: 1}", "- {macro: m, condition: fd.num=1, typo: 1}", "- {required_engine_version: 1, typo: 1}",
+		"- {rule: r, desc: d, condition: fd.num=1, output: o, priority: INFO, typo: 1}", "- {required_plugin_versions: [], typo: 1}",
+		"- required_plugin_versions: [{name: a, version: 1.0.0, typo: 1}]",
+		"- required_plugin_versions: [{name: a, version: 1.0.0, alternatives: [{name: b, version: 1.0.0, typo: 1}]}]",
+		"- {rule: r, desc: d, condition: fd.num=1, output: o, priority: INFO, exceptions: [{name: x, fields: [fd.num], typo: 1}]}",
+	} {
+		r := load.New(load.Options{}).Load("f.yaml", text)
+		if !r.OK() || !contains(r.Warnings, "Unknown key 'typo'") || len(r.SchemaWarnings) == 0 {
+			t.Errorf("%s: %s %v", text, r, r.SchemaWarnings)
+		}
+	}
+}
+
 func TestPriorities(t *testing.T) {
 	for text, want := range map[string]alert.Priority{
 		"EMERGENCY": alert.Emergency, "Alert": alert.Alarm, "critical": alert.Critical, "ERROR": alert.Error, "WARNING": alert.Warning,

@@ -202,6 +202,7 @@ func (r *reader) unknownKeys(n *yaml.Node, at place, known map[string]bool) {
 
 func (r *reader) engineVersion(n *yaml.Node) error {
 	at := r.in(r.root, itemEngineVersion, "", n)
+	r.unknownKeys(n, at, map[string]bool{"required_engine_version": true})
 	text, err := r.needed(n, "required_engine_version", at)
 	if err != nil {
 		return err
@@ -222,6 +223,7 @@ func (r *reader) engineVersion(n *yaml.Node) error {
 func (r *reader) pluginVersions(n *yaml.Node) error {
 	v := member(n, "required_plugin_versions")
 	at := r.in(r.root, itemPlugins, "", v)
+	r.unknownKeys(n, at, map[string]bool{"required_plugin_versions": true})
 	if !isSequence(v) {
 		return fail(ErrYAMLValidate, at, "Value of required_plugin_versions must be a sequence")
 	}
@@ -273,6 +275,7 @@ func (r *reader) plugin(n *yaml.Node, parent place, kind string) (plugin, place,
 		return plugin{}, at, err
 	}
 	at = r.in(parent, kind, name, n)
+	r.unknownKeys(n, at, map[string]bool{"name": true, "version": true, "alternatives": kind == itemPlugin})
 	version, err := r.needed(n, "version", at)
 	return plugin{name, version}, at, err
 }

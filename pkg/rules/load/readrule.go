@@ -282,7 +282,10 @@ func (r *reader) exceptions(n *yaml.Node, parent place, adds bool) ([]*exception
 	return all, nil
 }
 
+var exceptionKeys = map[string]bool{"name": true, "fields": true, "comps": true, "values": true}
+
 func (r *reader) exception(n *yaml.Node, x *exception, adds bool) (err error) {
+	r.unknownKeys(n, x.at, exceptionKeys)
 	fields := member(n, "fields")
 	if fields == nil && !adds {
 		return fail(ErrYAMLValidate, x.at, "Item has no mapping for key 'fields'")

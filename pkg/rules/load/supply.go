@@ -6,6 +6,7 @@ import (
 
 	"github.com/tiercel/tiercel/pkg/rules/eval"
 	"github.com/tiercel/tiercel/pkg/rules/field"
+	"github.com/tiercel/tiercel/pkg/rules/format"
 )
 
 // supply finds out what a rule asks for that no event will have, and says so: a rule must not be silently false.
@@ -16,12 +17,21 @@ func (l *Loader) supply(r *rule, out *Rule, result *Result) {
 	}
 	var condition, output []string
 	for _, ref := range out.Condition.Refs {
-		if !l.supplied(ref, out) {
+		// The name of an address is compared by the address, where that can be done.
+		asked := ref
+		if ref.Host && l.options.Names != nil {
+			asked, _ = field.Find(out.Source, strings.TrimSuffix(ref.Name, ".name"), "", false)
+		}
+		if !l.supplied(asked, out) {
 			condition = append(condition, ref.Text)
 		}
 	}
 	for _, ref := range out.Format.Refs() {
-		if !l.supplied(ref, out) && !slices.Contains(condition, ref.Text) && !slices.Contains(output, ref.Text) {
+		asked := ref
+		if format.IsTime(ref.ID) {
+			asked.Field = field.Of(field.EvtRawtime)
+		}
+		if !l.supplied(asked, out) && !slices.Contains(condition, ref.Text) && !slices.Contains(output, ref.Text) {
 			output = append(output, ref.Text)
 		}
 	}
