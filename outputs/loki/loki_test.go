@@ -242,13 +242,31 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-func TestIngestionBlocked(t *testing.T) {
-	f := newFake(t, func(request) (int, string) {
-		return 260, "ingestion blocked for user 'fake' until '2099-01-01T00:00:00Z' with status code '260'"
-	})
-	err := newOutput(t, f, nil).Send(t.Context(), numbered(t, "a", 2))
-	if err == nil || verdict.IsPermanent(err) {
-		t.Errorf("got %v, want an error that is tried again: Loki has thrown the lines away", err)
+// What someone has to set right, in Loki or here, keeps the alerts waiting: they are not at fault.
+func TestWaitsForTheOperator(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		text   string
+		want   string
+	}{
+		"blocked":           {260, "ingestion blocked for user 'fake' until '2099-01-01T00:00:00Z' with status code '260'", "block_ingestion"},
+		"blocked, as error": {403, "ingestion blocked for user 'fake' until '2099-01-01T00:00:00Z' with status code '403'", "ingestion blocked"},
+		"blocked, 456":      {456, "ingestion blocked for user 'fake' (policy: 'p') until '2099-01-01T00:00:00Z' with status code '456'", "block_ingestion"},
+		"metadata": {
+			400, "stream '{rule=\"a\"}' includes structured metadata, but this feature is disallowed. Please see `limits_config.allow_structured_metadata`",
+			"structuredmetadata: false",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, func(request) (int, string) { return c.status, c.text })
+			err := newOutput(t, f, nil).Send(t.Context(), append(numbered(t, "a", 2), numbered(t, "b", 2)...))
+			if err == nil || verdict.IsPermanent(err) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+			if n := len(f.got()); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
 	}
 }
 

@@ -111,15 +111,23 @@ func oldestAcceptable(answer []byte) (time.Time, bool) {
 	return oldest, !oldest.IsZero()
 }
 
-var errBlocked = errors.New("loki is set to take no logs at present (limits_config.block_ingestion_until or a policy's)")
+// Refusals that are about how Loki, or this output, is set up rather than about an alert. Someone will mend that, so
+// the alerts wait.
+var (
+	errBlocked  = errors.New("loki is set to take no logs at present (limits_config.block_ingestion_until or a policy's)")
+	errMetadata = errors.New("loki takes no structured metadata: allow it there (limits_config.allow_structured_metadata), or set structuredmetadata: false")
+)
 
 // send makes one request.
 func (p *push) send(ctx context.Context, which []int) (answer []byte, err error) {
 	p.requests++
 	answer, err = p.out.post(ctx, p.tenant, p.enc.encode(p.batch, which), p.enc.lent)
-	if err == nil && bytes.Contains(answer, []byte("ingestion blocked")) {
-		// Loki can be told to take nothing for some time, and answers 260 then, that clients shall think all is well.
+	switch {
+	case (err == nil || verdict.IsPermanent(err)) && bytes.Contains(answer, []byte("ingestion blocked for user")):
+		// Its own choice of status is 260, that clients shall think all is well, but what it was sent is gone.
 		return answer, verdict.Because(verdict.Rejected, errBlocked)
+	case statusOf(err) == http.StatusBadRequest && bytes.Contains(answer, []byte("structured metadata, but this feature is disallowed")):
+		return answer, verdict.Because(verdict.Rejected, errMetadata)
 	}
 	return answer, err
 }

@@ -42,6 +42,7 @@ func TestRealLoki(t *testing.T) {
 	t.Run("too far behind", l.testTooFarBehind)
 	t.Run("twice", l.testTwice)
 	t.Run("check", l.testCheck)
+	t.Run("set up otherwise", l.testSetUpOtherwise)
 }
 
 // instance is a Loki that runs.
@@ -87,9 +88,17 @@ common:
   ring: {kvstore: {store: inmemory}}
   storage: {filesystem: {chunks_directory: %[3]s/chunks, rules_directory: %[3]s/rules}}
 storage_config: {use_thanos_objstore: false}
+runtime_config: {file: %[3]s/overrides.yaml}
 schema_config:
   configs:
     - {from: "2020-10-24", store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}
+`
+
+// Tenants for which Loki is set up otherwise.
+const overrides = `
+overrides:
+  blocked: {block_ingestion_until: 2099-01-01T00:00:00Z}
+  plain: {allow_structured_metadata: false}
 `
 
 func start(t *testing.T) *instance {
@@ -98,6 +107,9 @@ func start(t *testing.T) *instance {
 	http, grpc := port(t), port(t)
 	file := filepath.Join(dir, "loki.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, http, grpc, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overrides.yaml"), []byte(overrides), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
@@ -435,4 +447,20 @@ func (l *instance) testCheck(t *testing.T) {
 		t.Errorf("wrong path: %v", err)
 	}
 	l.query(t, "check", `{rule=~".+"}`, 0)
+}
+
+// testSetUpOtherwise sends to tenants that take nothing, or no structured metadata: the alerts wait.
+func (l *instance) testSetUpOtherwise(t *testing.T) {
+	list := recent(alerts(t))
+	for _, tenant := range []string{"blocked", "plain"} {
+		err := open(t, l.address, func(c *loki.Config) { c.Tenant = tenant }).Send(t.Context(), list)
+		if err == nil || verdict.IsPermanent(err) {
+			t.Errorf("%s: got %v", tenant, err)
+		}
+		l.query(t, tenant, `{rule=~".+"}`, 0)
+	}
+	if err := open(t, l.address, func(c *loki.Config) { c.Tenant, c.StructuredMetadata = "plain", false }).Send(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	l.query(t, "plain", `{rule=~".+"}`, len(list))
 }
