@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -62,10 +63,8 @@ func TestAlertsAreFalcos(t *testing.T) {
 			if err := d.Decode(&got); err != nil {
 				t.Fatal(err)
 			}
-			gotJSON, _ := json.Marshal(got)
-			wantJSON, _ := json.Marshal(want)
-			if !bytes.Equal(gotJSON, wantJSON) {
-				t.Errorf("got  %s\nwant %s", gotJSON, wantJSON)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
 			}
 			// It goes through the same door as Falco's own.
 			decoded, err := alert.DecodeOne(line, at)

@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -42,9 +43,7 @@ func newEvent(t testing.TB, name string, fields map[string]any) *fake {
 		t.Fatalf("no event type %s", name)
 	}
 	f := &fake{typ: typ, fields: map[string]any{"evt.rawtime": uint64(at.UnixNano()), "evt.num": uint64(7)}}
-	for k, v := range fields {
-		f.fields[k] = v
-	}
+	maps.Copy(f.fields, fields)
 	for known := range field.All() {
 		if v, ok := f.fields[known.Name]; ok {
 			if _, list := v.([]any); !list {

@@ -2,6 +2,8 @@ package rules_test
 
 import (
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,15 +113,15 @@ func TestStableRulesFire(t *testing.T) {
 				continue
 			}
 			ev := newEvent(t, f.typ, f.fields)
-			fired := ""
+			var fired []string
 			for _, r := range set.Match(nil, ev) {
-				fired += r.Name + ", "
+				fired = append(fired, r.Name)
 				a := rules.Printer{Hostname: "node"}.Alert(r, ev)
 				if _, err := alert.DecodeOne(rules.AppendJSON(nil, a), at); err != nil {
 					t.Errorf("%s: %v", r.Name, err)
 				}
 			}
-			if !strings.Contains(fired, rule.Name+", ") {
+			if !slices.Contains(fired, rule.Name) {
 				t.Errorf("%v: %s does not fire, but %q", name, rule.Name, fired)
 			}
 		}
@@ -260,4 +262,54 @@ func BenchmarkMatch(b *testing.B) {
 			_ = printer.Alert(dst[0], ev)
 		}
 	})
+}
+
+// TestNeedsOfRules compares the event types and fields that we find with those that were found by other means.
+func TestNeedsOfRules(t *testing.T) {
+	data, err := os.ReadFile("../../../shared/facts/falco_all_rules_needs.tsv")
+	if err != nil {
+		t.Skipf("the table is not here: %v", err)
+	}
+	loaded := map[string]*rules.Rule{}
+	for set, name := range map[string][]string{"stable": {"rules", "falco_rules.yaml"}, "seed": {"seed_rules_reconstructed.yaml"}} {
+		for _, r := range compile(t, rules.Options{}, string(shared(t, name...))).Rules() {
+			loaded[set+" "+r.Name] = r
+		}
+	}
+	compared := 0
+	for _, row := range strings.Split(strings.TrimSpace(string(data)), "\n")[1:] {
+		columns := strings.Split(row, "\t")
+		for name := range strings.SplitSeq(columns[2], ",") {
+			if _, ok := event.Lookup(name); !ok {
+				t.Errorf("%s: no event type %s", columns[1], name)
+			}
+		}
+		for name := range strings.SplitSeq(columns[3], ",") {
+			if _, n, err := field.Prefix(event.Syscall, name); err != nil || n != len(name) {
+				t.Errorf("%s: no field %s: %v", columns[1], name, err)
+			}
+		}
+		r, ok := loaded[columns[0]+" "+columns[1]]
+		if !ok {
+			continue // its file is not here
+		}
+		compared++
+		var types, fields []string
+		for e := range r.Condition.Types.All() {
+			types = append(types, e.String())
+		}
+		for _, ref := range r.Condition.Refs {
+			fields = append(fields, ref.Text)
+		}
+		slices.Sort(fields)
+		if got := strings.Join(types, ","); got != columns[2] {
+			t.Errorf("%s: types %s, want %s", r.Name, got, columns[2])
+		}
+		if got := strings.Join(fields, ","); got != columns[3] {
+			t.Errorf("%s: fields\n%s, want\n%s", r.Name, got, columns[3])
+		}
+	}
+	if compared != 31 {
+		t.Errorf("%d rules compared", compared)
+	}
 }

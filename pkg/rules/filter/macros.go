@@ -1,6 +1,9 @@
 package filter
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // MacroError says which macro cannot be put in, and where it is named.
 type MacroError struct {
@@ -67,11 +70,9 @@ func (r *resolver) macro(e *Ident) Expr {
 		r.used(e.Name)
 		return done
 	}
-	for _, outer := range r.path {
-		if outer == e.Name {
-			r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("reference loop in macro '%s'", e.Name)}
-			return e
-		}
+	if slices.Contains(r.path, e.Name) {
+		r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("reference loop in macro '%s'", e.Name)}
+		return e
 	}
 	condition, ok := r.lookup(e.Name)
 	if !ok {

@@ -1,6 +1,9 @@
 package filter
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Op is an operator.
 type Op string
@@ -67,25 +70,14 @@ func IsListOp(op Op) bool {
 
 // IsTextOp reports whether op may have a modifier.
 func IsTextOp(op Op) bool {
-	for _, ops := range [][]Op{symbolOps, wordOps} {
-		for _, known := range ops {
-			if op == known {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.Contains(symbolOps, op) || slices.Contains(wordOps, op)
 }
 
 // ParseOp reads an operator with or without a modifier, as exceptions name them: "startswith", "glob oneof".
 func ParseOp(text string) (Op, Modifier, bool) {
 	word, rest, modified := strings.Cut(text, " ")
 	op := Op(word)
-	known := false
-	for _, o := range Operators() {
-		known = known || o == op
-	}
-	if !known {
+	if !slices.Contains(Operators(), op) {
 		return "", None, false
 	}
 	if !modified {

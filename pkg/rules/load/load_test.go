@@ -369,11 +369,12 @@ LOAD_UNKNOWN_KEY (Unknown key in item definition): Unknown key 'typo' in rule. T
 
 // TestBounds has small files that ask for much work.
 func TestBounds(t *testing.T) {
-	lists := "- {list: l0, items: [a, b, c, d, e, f, g, h, i, j]}\n"
-	macros := "- {macro: m0, condition: proc.name=a or fd.num=1}\n"
+	var lists, macros, chain strings.Builder
+	lists.WriteString("- {list: l0, items: [a, b, c, d, e, f, g, h, i, j]}\n")
+	macros.WriteString("- {macro: m0, condition: proc.name=a or fd.num=1}\n")
 	for i := 1; i < 30; i++ {
-		lists += fmt.Sprintf("- {list: l%d, items: [%s]}\n", i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("l%d, ", i-1), 10), ", "))
-		macros += fmt.Sprintf("- {macro: m%d, condition: m%d and m%d}\n", i, i-1, i-1)
+		fmt.Fprintf(&lists, "- {list: l%d, items: [%s]}\n", i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("l%d, ", i-1), 10), ", "))
+		fmt.Fprintf(&macros, "- {macro: m%d, condition: m%d and m%d}\n", i, i-1, i-1)
 	}
 	var alias strings.Builder
 	alias.WriteString("- {list: a0, items: &a0 [x]}\n")
@@ -390,20 +391,19 @@ func TestBounds(t *testing.T) {
 	for i := range words {
 		words[i] = fmt.Sprintf("w%d", i)
 	}
-	chain := ""
 	for i, w := range words {
-		chain += fmt.Sprintf("- {list: %s, items: [%s]}\n", w, words[min(i+1, len(words)-1)])
+		fmt.Fprintf(&chain, "- {list: %s, items: [%s]}\n", w, words[min(i+1, len(words)-1)])
 	}
 	for name, test := range map[string]struct{ text, message string }{
-		"lists of lists":       {lists + rule("proc.name in (l29)"), "items together"},
-		"macros of macros":     {macros + rule("m29"), "parts after its macros were put in"},
+		"lists of lists":       {lists.String() + rule("proc.name in (l29)"), "items together"},
+		"macros of macros":     {macros.String() + rule("m29"), "parts after its macros were put in"},
 		"aliases of aliases":   {alias.String(), ""},
 		"a rule again":         {many, "aliases counted each time"},
 		"a text again":         {large, "with its exceptions"},
 		"itself":               {"- &a [*a]\n", ""},
 		"values of itself":     {"- {rule: r, desc: d, condition: fd.num=1, output: o, priority: INFO, exceptions: [{name: x, fields: [proc.name], values: &v [*v]}]}", "nested too deep"},
 		"deep YAML":            {strings.Repeat("[", 100_000), ""},
-		"a long chain":         {chain + rule("proc.name in (w0)"), "-"},
+		"a long chain":         {chain.String() + rule("proc.name in (w0)"), "-"},
 		"a long condition":     {rule("proc.name in (" + strings.Repeat("a,", 100_000) + "a)"), "-"},
 		"many parts":           {rule(strings.Repeat("fd.num=1 or ", 200_000) + "fd.num=2"), "parts"},
 		"many quotes":          {rule(strings.Repeat(`"`, 100_000)), ""},
