@@ -112,9 +112,9 @@ func (f *appender) look() error {
 	// was, and count what is no longer there.
 	_ = f.log.Close()
 	f.known, f.size, f.torn = true, 0, false
-	if err != nil {
+	if err != nil { // it is not there yet
 		f.created = true
-		return nil
+		return nil //nolint:nilerr // that is as it should be
 	}
 	if info.Size() == 0 {
 		return nil

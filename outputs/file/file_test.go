@@ -68,7 +68,7 @@ func numbered(t testing.TB, first, n, length int) []*alert.Alert {
 	t.Helper()
 	var batch []*alert.Alert
 	for i := range n {
-		text := fmt.Sprintf(`{"rule":"%d","priority":"debug","time":"2026-01-31T12:00:00Z","output":"%s"}`, first+i, strings.Repeat("x", length))
+		text := fmt.Sprintf(`{"rule":"%d","priority":"debug","time":"2026-01-31T12:00:00Z","output":%q}`, first+i, strings.Repeat("x", length))
 		a, err := alert.DecodeOne([]byte(text), time.Now())
 		if err != nil {
 			t.Fatal(err)

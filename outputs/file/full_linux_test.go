@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/outputs/file"
 	"github.com/tiercel/tiercel/pkg/verdict"
 )
@@ -75,7 +74,7 @@ func TestAFullDiskLosesAndTearsNothing(t *testing.T) {
 func TestAFullDiskDuringRotation(t *testing.T) {
 	dir := smallDisk(t)
 	path, filler := filepath.Join(dir, "alerts.json"), filepath.Join(dir, "filler")
-	var output outputs.Output = open(t, path, func(c *file.Config) { c.Rotate.MaxSize = 1 << 20 })
+	output := open(t, path, func(c *file.Config) { c.Rotate.MaxSize = 1 << 20 })
 	send(t, output, numbered(t, 0, 1, 900_000))
 	if err := os.WriteFile(filler, bytes.Repeat([]byte("x"), 100<<10), 0o600); err != nil {
 		t.Fatal(err)

@@ -192,7 +192,7 @@ func countsOf(t *testing.T, text string) counts {
 // Whatever comes, and whatever Slack refuses on the way, every alert is shown once: by itself, or counted in a digest.
 func TestEveryAlertIsAccountedFor(t *testing.T) {
 	for seed := range uint64(60) {
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test
+		random := rand.New(rand.NewPCG(seed, 1))
 		c := config()
 		c.Digest.After = random.IntN(7)
 		if random.IntN(3) == 0 {
@@ -219,7 +219,7 @@ func TestEveryAlertIsAccountedFor(t *testing.T) {
 		batch := make([]*alert.Alert, 1+random.IntN(80))
 		for i := range batch {
 			rule := fmt.Sprint("rule ", random.IntN(1+random.IntN(40)))
-			batch[i] = one(rule, alert.Priority(random.IntN(8)), fmt.Sprint("h", random.IntN(5)), received.Add(time.Duration(random.IntN(1e12)))) //nolint:gosec // below 8
+			batch[i] = one(rule, alert.Priority(random.IntN(8)), fmt.Sprint("h", random.IntN(5)), received.Add(time.Duration(random.IntN(1e12))))
 			batch[i].Output = "id-" + batch[i].ID.String()
 		}
 
@@ -363,7 +363,7 @@ func BenchmarkDigest(b *testing.B) {
 	s, _ := serve(b, config())
 	batch := make([]*alert.Alert, 2000)
 	for i := range batch {
-		batch[i] = one(fmt.Sprint("rule ", i%40), alert.Priority(i%8), fmt.Sprint("node-", i%60), received.Add(time.Duration(i)*time.Second)) //nolint:gosec // below 8
+		batch[i] = one(fmt.Sprint("rule ", i%40), alert.Priority(i%8), fmt.Sprint("node-", i%60), received.Add(time.Duration(i)*time.Second))
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -327,8 +327,13 @@ func TestCut(t *testing.T) {
 		most int
 		want string
 	}{
-		{"", 5, ""}, {"abcde", 5, "abcde"}, {"abcdef", 5, "ab[…]"}, {"한글한글한", 5, "한글한글한"}, {"한글한글한글", 5, "한글[…]"},
-		{"🦅🦅🦅🦅🦅🦅", 5, "🦅🦅[…]"}, {"e\u0301abcdef", 5, "e\u0301[…]"},
+		{"", 5, ""},
+		{"abcde", 5, "abcde"},
+		{"abcdef", 5, "ab[…]"},
+		{"한글한글한", 5, "한글한글한"},
+		{"한글한글한글", 5, "한글[…]"},
+		{"🦅🦅🦅🦅🦅🦅", 5, "🦅🦅[…]"},
+		{"e\u0301abcdef", 5, "e\u0301[…]"},
 	} {
 		if got := cut(c.text, c.most); got != c.want {
 			t.Errorf("cut(%q, %d) = %q, want %q", c.text, c.most, got, c.want)
@@ -343,7 +348,7 @@ func FuzzClean(f *testing.F) {
 	f.Add("<!channel>\x00\xff한글🦅\r\n<https://a|b>", 10)
 	f.Add(strings.Repeat("<!", 50), 97)
 	f.Fuzz(func(t *testing.T, text string, most int) {
-		most = 4 + int(uint(most)%200) //nolint:gosec // a remainder
+		most = 4 + int(uint(most)%200)
 		got := clean(text, most)
 		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > most {
 			t.Fatalf("%q with %d is %q", text, most, got)

@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,9 +64,7 @@ type transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	own := req.Clone(req.Context())
-	for name, values := range t.slack.header {
-		own.Header[name] = values
-	}
+	maps.Copy(own.Header, t.slack.header)
 	if _, err := httpx.Do(req.Context(), t.slack.client, own, t.slack.config.WebhookURL.Reveal()); err != nil {
 		t.err = err
 		return nil, err

@@ -85,7 +85,8 @@ func (s *Slack) Send(ctx context.Context, batch []*alert.Alert) error {
 	t := s.newTimetable(ctx)
 	rest, alone := s.config.Digest.plan(batch, time.Now(), t)
 	failed := verdict.Partial{}
-	for count := 1; len(rest) > 0; rest = rest[count:] {
+	var count int // of those that the next message is about
+	for ; len(rest) > 0; rest = rest[count:] {
 		var message *slackgo.WebhookMessage
 		// A message is only worth its time when another can follow it for what is left.
 		if len(rest) == 1 || alone > 0 && t.fits(2) {

@@ -123,5 +123,5 @@ func stuck(ctx context.Context) error {
 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // descriptors are small
+	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -1,6 +1,7 @@
 package alert_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -217,7 +218,7 @@ func FuzzDecode(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(b.AppendJSON(nil)) != string(text) {
+			if !bytes.Equal(b.AppendJSON(nil), text) {
 				t.Fatalf("%q changes to %q", text, b.AppendJSON(nil))
 			}
 			if _, err := alert.DecodeOne(text, received); err != nil && len(text) < 1<<16 {

@@ -133,8 +133,7 @@ func (d *decoder) mended(body []byte, received time.Time, maxDepth int) ([]*Aler
 	for _, part := range parts {
 		mended, _ := fixSurrogates(bytes.ToValidUTF8(part, []byte("\uFFFD")))
 		alerts, err := d.decode(mended, received, maxDepth)
-		var refusal *Refusal
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*Refusal](err); ok {
 			refusal.Index += len(all)
 		}
 		if err != nil {

@@ -114,8 +114,7 @@ func Reach(ctx context.Context, client *http.Client, address string, secrets ...
 	}
 	req.Header.Set("User-Agent", product)
 	_, err = Do(ctx, client, req, secrets...)
-	var status *StatusError
-	if errors.As(err, &status) {
+	if _, ok := errors.AsType[*StatusError](err); ok {
 		return nil
 	}
 	return err
@@ -192,8 +191,8 @@ func reasonOf(status int) (reason verdict.Reason, permanent bool) {
 
 // failure turns an error without an answer into one that shows no address.
 func failure(req *http.Request, err error, secrets []string) error {
-	var wrapped *url.Error // its text holds the whole address
-	if errors.As(err, &wrapped) {
+	// Its text holds the whole address.
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	reason := verdict.ReasonOf(err)

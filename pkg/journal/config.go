@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,10 +103,8 @@ func Defaults() Config {
 func (c *Config) Validate() error {
 	var errs []error
 	oneOf := func(key, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
+		if slices.Contains(allowed, value) {
+			return
 		}
 		errs = append(errs, problem.At(key, "%q is none of %s", value, strings.Join(allowed, ", ")))
 	}

@@ -286,7 +286,10 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) ([]Entry, error) {
 func (c *Cursor) take(limit, size int) []Entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var entries []Entry
+	if len(c.unread) == 0 {
+		return nil
+	}
+	entries := make([]Entry, 0, min(uint64(limit), c.undone)) //nolint:gosec // limits are positive
 	total := 0
 	for len(c.unread) > 0 && len(entries) < limit {
 		p := c.unread[0]
@@ -484,7 +487,7 @@ func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
 		return 0, fmt.Errorf("finding the place of output %s: %w", lane, err)
 	}
 	info := consumer.CachedInfo()
-	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil //nolint:gosec // not negative
+	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
 // Forget removes a lane's place. What only this lane still wanted is gone with it.

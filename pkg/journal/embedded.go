@@ -156,7 +156,7 @@ func (a attached) connect(context.Context) (*link, error) {
 func (attached) close() error { return nil }
 
 // Dial connects to the socket, whatever address the client asks for.
-func (a attached) Dial(string, string) (net.Conn, error) { return net.Dial("unix", a.socket) }
+func (a attached) Dial(string, string) (net.Conn, error) { return net.Dial("unix", a.socket) } //nolint:noctx // the client asks without one
 
 func clientOptions(log *slog.Logger) []nats.Option {
 	return []nats.Option{

@@ -43,7 +43,7 @@ func newLink(nc *nats.Conn, srv *server.Server) (*link, error) {
 }
 
 // close ends the connection and stops the server behind it. It may be called twice.
-func (l *link) close() error {
+func (l *link) close() error { //nolint:unparam // as everything that is closed
 	l.end()
 	l.nc.Close()
 	if l.server != nil {

@@ -24,7 +24,7 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal's lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(path)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -53,7 +53,7 @@ func socketPath(dir string) string {
 // runningSocket returns the socket of a Tiercel that runs on dir.
 func runningSocket(dir string) (string, bool) {
 	path := socketPath(dir)
-	conn, err := net.Dial("unix", path)
+	conn, err := net.Dial("unix", path) //nolint:noctx // a Unix socket answers at once, or not at all
 	if err != nil {
 		return "", false
 	}
@@ -76,7 +76,7 @@ func listenSocket(dir string) (*socket, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing the socket of an earlier run: %w", err)
 	}
-	listener, err := net.Listen("unix", path)
+	listener, err := net.Listen("unix", path) //nolint:noctx // it looks up no names
 	if err != nil {
 		return nil, fmt.Errorf("listening on the journal's socket: %w", err)
 	}

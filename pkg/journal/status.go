@@ -36,13 +36,13 @@ func (j *Journal) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return s, fmt.Errorf("asking the stream %s: %w", j.names.deadStream(), err)
 	}
-	s.Bytes = size.Bytes(min(alerts.State.Bytes, 1<<62)) //nolint:gosec // bounded
+	s.Bytes = size.Bytes(min(alerts.State.Bytes, 1<<62))
 	s.Packs = alerts.State.Msgs
 	if s.Packs > 0 {
 		s.Oldest = max(time.Since(alerts.State.FirstTime), 0)
 	}
 	s.DeadLetters = dead.State.Msgs
-	s.DeadBytes = size.Bytes(min(dead.State.Bytes, 1<<62)) //nolint:gosec // bounded
+	s.DeadBytes = size.Bytes(min(dead.State.Bytes, 1<<62))
 	if err := j.diskGuard(); err != nil {
 		s.Err = err.Error()
 	}

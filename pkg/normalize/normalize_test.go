@@ -323,19 +323,19 @@ func TestLimit(t *testing.T) {
 func TestLimitBeginsAtTheJSONsLength(t *testing.T) {
 	n := normalizer(t, normalize.Config{})
 	text := strings.Repeat("<", 513)
-	make := func(filler int) *alert.Alert {
+	filled := func(filler int) *alert.Alert {
 		return decode(t, common+`"output":"`+strings.Repeat("o", filler)+`","output_fields":{"f":"`+text+`"}}`)
 	}
-	filler := 4096 - len(make(0).AppendJSON(nil))
+	filler := 4096 - len(filled(0).AppendJSON(nil))
 	if filler < 1 {
 		t.Fatalf("no room for a filler: %d", filler)
 	}
-	a := make(filler)
+	a := filled(filler)
 	n.Apply(a)
 	if len(a.AppendJSON(nil)) != 4096 || a.Fields.Text("f") != text {
 		t.Errorf("an alert of 4096 bytes was cut: %s", a.Fields.JSON())
 	}
-	a = make(filler + 1)
+	a = filled(filler + 1)
 	n.Apply(a)
 	if got, want := a.Fields.Text("f"), text[:507]+"[...]"; got != want {
 		t.Errorf("an alert of 4097 bytes was not cut: %q", got)

@@ -33,8 +33,7 @@ func page(t testing.TB, reg *prometheus.Registry) string {
 func keys(err error) []string {
 	var all []string
 	for _, e := range problem.Each(err) {
-		var p *problem.Problem
-		if errors.As(e, &p) {
+		if p, ok := errors.AsType[*problem.Problem](e); ok {
 			all = append(all, p.Key)
 		}
 	}

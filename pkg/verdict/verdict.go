@@ -80,8 +80,7 @@ func After(pause time.Duration, err error) error {
 // Pause returns the pause that err asks for, and whether it asks for one. Of a [Partial] it is that of the first alert
 // whose error asks for one.
 func Pause(err error) (time.Duration, bool) {
-	var a after
-	if errors.As(err, &a) {
+	if a, ok := errors.AsType[after](err); ok {
 		return a.pause, true
 	}
 	return 0, false
@@ -158,8 +157,7 @@ func Because(reason Reason, err error) error {
 // ReasonOf finds err's reason: the one attached by [Because], or one that follows from well-known errors
 // (deadlines, network and TLS errors), else [Unknown].
 func ReasonOf(err error) Reason {
-	var r reasoned
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[reasoned](err); ok {
 		return r.reason
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -137,7 +137,7 @@ func start(t testing.TB, cfg Config, change ...func(*running, *Deps)) *running {
 		t.Fatal(err)
 	}
 	r.Source = s
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, r.journal.put) }()
 	r.stop = sync.OnceValue(func() error {

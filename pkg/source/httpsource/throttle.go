@@ -46,7 +46,7 @@ func (t *throttle) warn(message string, args ...any) {
 	if leftOut > 0 {
 		args = append(args, "left_out", leftOut)
 	}
-	t.log.Warn(message, args...)
+	t.log.Warn(message, args...) //nolint:sloglint // constants of the callers
 }
 
 // standard is a logger for net/http, which reports failed TLS handshakes for example.
