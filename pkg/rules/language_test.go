@@ -210,6 +210,7 @@ func TestConditionErrors(t *testing.T) {
 		"fd.num = val(proc.name)":       "cannot be compared",
 		"proc.name regex val(proc.exe)": "must be a text",
 		"proc.name = val(proc.aname)":   "several values",
+		"evt.type=command":              "unknown event type command: it exists for rules with 'source: terminal' only",
 		"shell.line contains rm":        "source: terminal",
 		"proc.name = 'a":                "expected a string value",
 		"proc.name":                     "expected a valid check operator",

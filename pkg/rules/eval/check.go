@@ -137,7 +137,7 @@ func (c *checker) compare(l *leaf, e *filter.Compare, left *operand) error {
 	if left.ref != nil {
 		switch {
 		case left.ref.ID == field.EvtType:
-			if err := knownTypes(e.Op, texts); err != nil {
+			if err := knownTypes(c.source, e.Op, texts); err != nil {
 				return err
 			}
 		case left.ref.ID == field.EvtNum && never(e.Op, texts):
@@ -301,14 +301,18 @@ func literals(o filter.Operand) []string {
 	return nil
 }
 
-// knownTypes checks that the types that evt.type is compared with exist.
-func knownTypes(op filter.Op, texts []string) error {
+// knownTypes checks that the types that evt.type is compared with exist, for events of the source.
+func knownTypes(source event.Source, op filter.Op, texts []string) error {
 	if !isEquality(op) && op != filter.OpIn && op != filter.OpIntersects {
 		return nil
 	}
 	for _, text := range texts {
-		if _, ok := event.Lookup(text); !ok {
+		t, ok := event.Lookup(text)
+		if !ok {
 			return fmt.Errorf("%w %s", errEventType, text)
+		}
+		if t.Source() != source {
+			return fmt.Errorf("%w %s: it exists for rules with 'source: %s' only", errEventType, text, t.Source())
 		}
 	}
 	return nil

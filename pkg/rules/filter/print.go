@@ -85,6 +85,48 @@ func writeOperand(w *strings.Builder, o Operand) {
 	}
 }
 
+// Pretty writes a condition on several lines: one test per line, the parts of "and" and "or" indented. It reads back
+// as the same condition.
+func Pretty(e Expr) string {
+	var w strings.Builder
+	pretty(&w, e, 0)
+	return w.String()
+}
+
+const (
+	prettyIndent = "  "
+	prettyShort  = 60 // parts up to this length stay on one line
+)
+
+func pretty(w *strings.Builder, e Expr, depth int) {
+	word, parts := "and", []Expr(nil)
+	switch e := e.(type) {
+	case *And:
+		parts = e.Parts
+	case *Or:
+		word, parts = "or", e.Parts
+	case *Not:
+		w.WriteString("not ")
+		pretty(w, e.Part, depth)
+		return
+	}
+	if parts == nil || e.size() <= prettyShort/4 && len(String(e)) <= prettyShort {
+		write(w, e)
+		return
+	}
+	indent := strings.Repeat(prettyIndent, depth+1)
+	w.WriteString("(\n")
+	for i, part := range parts {
+		w.WriteString(indent)
+		if i > 0 {
+			w.WriteString(word + " ")
+		}
+		pretty(w, part, depth+1)
+		w.WriteByte('\n')
+	}
+	w.WriteString(strings.Repeat(prettyIndent, depth) + ")")
+}
+
 // OperandString writes one side of a comparison.
 func OperandString(o Operand) string {
 	var w strings.Builder
