@@ -21,7 +21,7 @@ func TestLanguage(t *testing.T) {
 		"evt.is_open_read": true, "evt.arg.flags": "O_RDONLY|O_CLOEXEC", "evt.arg[0]": "<f>/etc/passwd", "evt.rawarg.fd": 3, "evt.rawarg.name": "p",
 		"evt.buffer": []byte{0xca, 0xfe, 0x00, 0xba, 0xbe}, "evt.res": "SUCCESS", "evt.rawres": 3, "thread.cpu": 0.5,
 		"container.id": "host", "proc.env": "A=1 B=2", "proc.env[A]": "1", "proc.cwd": "/root/", "proc.duration": 5000000000,
-		"user.name": "한글😀", "fd.filename": "a\x00b", "proc.exepath": "/usr/bin/CAT",
+		"proc.sname": "aGk=", "proc.sid.exe": "cafe", "proc.vpgid.exe": "/etc", "proc.vpgid.name": "CAT -N", "proc.pgid.exe": "/etc/*", "user.name": "한글😀", "fd.filename": "a\x00b", "proc.exepath": "/usr/bin/CAT",
 	})
 	for _, test := range []struct {
 		condition string
@@ -96,6 +96,11 @@ func TestLanguage(t *testing.T) {
 		{"concat(proc.name, ':', fd.num) = cat:3", true}, {"concat(proc.name, proc.pname) exists", false}, {"join('-', ()) = ''", true}, {"len(concat(proc.name, x)) = 4", true},
 		{"getopt(proc.args, 'n')[n] exists", true}, {"getopt(proc.args, 'n:')[n] = /etc/passwd", true}, {"getopt(proc.args, 'nx')[x] exists", false},
 		{"getopt(proc.args, 'nx') intersects (n, y)", true}, {"getopt(proc.args, 'nx') in (n)", true}, {"proc.name = tolower(proc.exe)", true},
+		{"b64(proc.sname) = hi", true}, {"len(b64(proc.sname)) = 2", true}, {"proc.cmdline endswith val(fd.name)", true}, {"proc.cmdline icontains val(proc.vpgid.name)", true},
+		{"fd.name pmatch val(proc.vpgid.exe)", true}, {"fd.name glob val(proc.pgid.exe)", true}, {"proc.exepath iglob tolower(proc.exepath)", true}, {"evt.buffer bstartswith val(proc.sid.exe)", true},
+		{"evt.buffer bcontains val(proc.sid.exe)", true}, {"evt.buffer bcontains val(proc.name)", false}, {"proc.name != val(fd.name)", true}, {"fd.num <= val(evt.rawres)", true},
+		{"fd.num >= val(proc.pid)", false}, {"proc.pid > val(fd.num)", true}, {"proc.name intersects val(proc.exe)", true}, {"fd.types in val(fd.types)", true},
+		{"evt.rawarg.fd <= 3", true}, {"evt.rawarg.fd = val(fd.num)", true}, {"evt.rawarg.name contains p", true}, {"evt.rawarg.name != 3", true}, {"evt.buffer = x", false}, {"evt.buffer != x", true},
 		{"proc.name glob val(proc.exe)", true}, {"fd.types intersects val(fd.types)", true}, {"proc.aname = val(proc.name)", false},
 	} {
 		l := load.New(load.Options{})

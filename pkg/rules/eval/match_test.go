@@ -28,6 +28,22 @@ func TestGlob(t *testing.T) {
 	}
 }
 
+func TestGlobClasses(t *testing.T) {
+	for class, members := range map[string]string{
+		"alpha": "aZ한", "digit": "09", "alnum": "a9한", "upper": "AÉ", "lower": "aé", "space": " \t\n", "blank": " \t", "punct": "!,+", "cntrl": "\x01\x7f", "print": "a !",
+		"graph": "a!", "xdigit": "0aF",
+	} {
+		for _, r := range members {
+			if !globMatch("[[:"+class+":]]", string(r), false) {
+				t.Errorf("%q is not %s", r, class)
+			}
+			if globMatch("[![:"+class+":]]", string(r), false) {
+				t.Errorf("%q is also not %s", r, class)
+			}
+		}
+	}
+}
+
 // FuzzGlob compares with path.Match, which knows the same patterns but for slashes, classes and broken sets.
 func FuzzGlob(f *testing.F) {
 	f.Add("a*b?[c-d]", "axxbyd")
