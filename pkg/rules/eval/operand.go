@@ -92,6 +92,9 @@ func (c *checker) call(call *filter.Call) (*operand, error) {
 	case filter.GetOpt:
 		return c.getopt(call)
 	}
+	if len(call.Args) != 1 {
+		return nil, fmt.Errorf("transformer '%s' takes one argument, not %d", call.Name, len(call.Args))
+	}
 	in, err := c.operand(call.Args[0])
 	if err != nil || call.Name == filter.Val {
 		return in, err
@@ -173,8 +176,8 @@ func (c *checker) join(call *filter.Call) (*operand, error) {
 	items, separator := call.Args, ""
 	if call.Name == filter.Join {
 		l, ok := items[0].(*filter.Literal)
-		if !ok {
-			return nil, fmt.Errorf("the first argument of '%s' must be a text", call.Name)
+		if !ok || len(items) != 2 {
+			return nil, fmt.Errorf("transformer '%s' takes a text and a list", call.Name)
 		}
 		separator = l.Text
 		items = items[1:]
@@ -214,6 +217,9 @@ func (c *checker) join(call *filter.Call) (*operand, error) {
 
 // getopt compiles getopt(args, "options") and getopt(args, "options")[x].
 func (c *checker) getopt(call *filter.Call) (*operand, error) {
+	if len(call.Args) != 2 {
+		return nil, fmt.Errorf("transformer '%s' takes two arguments, not %d", call.Name, len(call.Args))
+	}
 	in, err := c.operand(call.Args[0])
 	if err != nil {
 		return nil, err

@@ -190,34 +190,16 @@ func (p *parser) brackets() (string, bool) {
 	return arg, true
 }
 
-// call reads the arguments of a transformer whose name and parenthesis were just read.
+// call reads the arguments of a transformer whose name and parenthesis were just read. What arguments a transformer
+// takes is not a matter of syntax.
 func (p *parser) call(name string, at Pos) *Call {
 	p.enter()
 	defer p.leave()
 	c := &Call{Name: name, At: at}
-	switch name {
-	case Join:
-		c.Args = append(c.Args, p.text1())
-		p.comma()
+	for more := true; more; more = p.take(",") {
+		c.Args = append(c.Args, p.argument(true))
 		p.blanks()
-		if start := p.at; p.take("(") {
-			c.Args = append(c.Args, p.operands(start))
-		} else {
-			c.Args = append(c.Args, p.fieldOrCall())
-		}
-	case Concat:
-		c.Args = append(c.Args, p.item())
-		for p.blanks(); p.take(","); p.blanks() {
-			c.Args = append(c.Args, p.item())
-		}
-	case GetOpt:
-		c.Args = append(c.Args, p.fieldOrCall())
-		p.comma()
-		c.Args = append(c.Args, p.text1())
-	default:
-		c.Args = append(c.Args, p.fieldOrCall())
 	}
-	p.blanks()
 	if !p.take(")") {
 		p.failf("expected a ')' token closing the transformer")
 	}
@@ -227,15 +209,50 @@ func (p *parser) call(name string, at Pos) *Call {
 	return c
 }
 
-func (p *parser) comma() {
+// argument reads a field, a transformer, a quoted text, a number or, where it may be one, a list of these.
+func (p *parser) argument(list bool) Operand {
 	p.blanks()
-	if !p.take(",") {
-		p.failf("expected a ',' token between the arguments of the transformer")
+	at := p.at
+	if text := p.numberText(); text != "" {
+		return &Literal{text, at}
+	}
+	if text, ok := p.quoted(); ok {
+		return &Literal{text, at}
+	}
+	if list && p.take("(") {
+		return p.arguments(at)
+	}
+	if name := p.callName(); name != "" {
+		return p.call(name, at)
+	}
+	if name := p.fieldName(); name != "" {
+		return p.field(name, at)
+	}
+	p.failf("expected a field, a quoted string, a number, a list, or a nested valid transformer: %s", quotedNames(Transformers()))
+	return nil
+}
+
+// arguments reads a list of arguments up to its closing parenthesis.
+func (p *parser) arguments(at Pos) *List {
+	l := &List{At: at}
+	p.blanks()
+	if p.take(")") {
+		return l
+	}
+	for {
+		l.Items = append(l.Items, p.argument(false))
+		p.blanks()
+		if p.take(")") {
+			return l
+		}
+		if !p.take(",") {
+			p.failf("expected a ')' token")
+		}
 	}
 }
 
-// text1 reads a literal.
-func (p *parser) text1() Operand {
+// literal reads a text, quoted or bare.
+func (p *parser) literal() Operand {
 	p.blanks()
 	at := p.at
 	if text, ok := p.quoted(); ok {
@@ -246,54 +263,6 @@ func (p *parser) text1() Operand {
 	}
 	p.failf("expected a string value")
 	return nil
-}
-
-// fieldOrCall reads a field or a transformer.
-func (p *parser) fieldOrCall() Operand {
-	p.blanks()
-	at := p.at
-	if name := p.callName(); name != "" {
-		return p.call(name, at)
-	}
-	if name := p.fieldName(); name != "" {
-		return p.field(name, at)
-	}
-	p.failf("expected a field or a nested valid transformer: %s", quotedNames(Transformers()))
-	return nil
-}
-
-// item reads a field, a transformer or a literal.
-func (p *parser) item() Operand {
-	p.blanks()
-	at := p.at
-	if name := p.callName(); name != "" {
-		return p.call(name, at)
-	}
-	if name := p.fieldName(); name != "" {
-		return p.field(name, at)
-	}
-	return p.text1()
-}
-
-// operands reads the items of a transformer's list up to its closing parenthesis.
-func (p *parser) operands(at Pos) *List {
-	p.enter()
-	defer p.leave()
-	l := &List{At: at}
-	p.blanks()
-	if p.take(")") {
-		return l
-	}
-	for {
-		l.Items = append(l.Items, p.item())
-		p.blanks()
-		if p.take(")") {
-			return l
-		}
-		if !p.take(",") {
-			p.failf("expected a ')' token")
-		}
-	}
 }
 
 // condition reads the operator and the right side of a test.
@@ -444,7 +413,7 @@ func (p *parser) literals(at Pos) *List {
 		return l
 	}
 	for {
-		l.Items = append(l.Items, p.text1())
+		l.Items = append(l.Items, p.literal())
 		p.blanks()
 		if p.take(")") {
 			return l

@@ -71,18 +71,36 @@ func writeOperand(w *strings.Builder, o Operand) {
 		}
 		w.WriteByte(')')
 	case *Call:
-		w.WriteString(o.Name + "(")
-		for i, arg := range o.Args {
-			if i > 0 {
-				w.WriteString(", ")
-			}
-			writeOperand(w, arg)
-		}
-		w.WriteByte(')')
+		w.WriteString(o.Name)
+		writeArguments(w, o.Args)
 		if o.HasSelector {
 			w.WriteString("[" + Quote(o.Selector) + "]")
 		}
 	}
+}
+
+// writeArguments writes what transformers take, where a text needs quotes to be one.
+func writeArguments(w *strings.Builder, args []Operand) {
+	w.WriteByte('(')
+	for i, arg := range args {
+		if i > 0 {
+			w.WriteString(", ")
+		}
+		switch arg := arg.(type) {
+		case *Literal:
+			p := parser{text: arg.Text}
+			if p.numberText() != "" && p.at.Offset == len(arg.Text) {
+				w.WriteString(arg.Text)
+			} else {
+				w.WriteString(quoted(arg.Text))
+			}
+		case *List:
+			writeArguments(w, arg.Items)
+		default:
+			writeOperand(w, arg)
+		}
+	}
+	w.WriteByte(')')
 }
 
 // Pretty writes a condition on several lines: one test per line, the parts of "and" and "or" indented. It reads back
@@ -140,6 +158,10 @@ func Quote(text string) string {
 	if IsBare(text) && (!strings.ContainsAny(text, "\b\\") || strings.HasSuffix(text, "\\")) {
 		return text
 	}
+	return quoted(text)
+}
+
+func quoted(text string) string {
 	var w strings.Builder
 	w.WriteByte('"')
 	for i := range len(text) {

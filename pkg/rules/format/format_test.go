@@ -87,7 +87,7 @@ func TestJSON(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"a %proc.name b", "%20evt.arg.flags", "%join(',', (proc.name, x))", "%proc.env['A'] %%", "*", "%evt.time.iso8601"} {
+	for _, seed := range []string{"a %proc.name b", "%20evt.arg.flags", "%join(',', (proc.name, 'x'))", "%proc.env['A'] %%", "*", "%evt.time.iso8601"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
