@@ -47,7 +47,8 @@ func Check(ctx context.Context, cfg *config.Config, deps Deps) []Checked {
 
 func check(ctx context.Context, cfg *config.Config, out config.Output, deps Deps) Checked {
 	failed := func(err error) Checked {
-		return Checked{Output: out.Name, Result: CheckFailed, Reason: verdict.ReasonOf(err), Error: err.Error()}
+		text := withoutSecrets(err.Error(), secretsOf(out.Config))
+		return Checked{Output: out.Name, Result: CheckFailed, Reason: verdict.ReasonOf(err), Error: text}
 	}
 	made, err := makeOutput(out, deps, prometheus.NewRegistry(), cfg.Client)
 	if err != nil {

@@ -104,6 +104,7 @@ var homes = []home{
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
 	{"golang.org/x/sys", []string{"pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
+	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki"}, "Loki's push format; generated code would cost far more"},
 	{"gopkg.in/natefinch/lumberjack.v2", []string{"outputs/file"}, "rotation of files"},
 }

@@ -3,9 +3,12 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 
+	"github.com/tiercel/tiercel/pkg/httpx"
 	"github.com/tiercel/tiercel/pkg/secret"
 )
 
@@ -64,4 +67,9 @@ func escaped(text string) []string {
 		}
 	}
 	return forms
+}
+
+// withoutSecrets cuts secrets out of a text. Outputs are not to put them there; this makes sure.
+func withoutSecrets(text string, secrets []string) string {
+	return httpx.Scrubber(&http.Request{URL: new(url.URL)}, secrets...)(text)
 }

@@ -37,7 +37,7 @@ func Try(ctx context.Context, cfg *config.Config, out config.Output, deps Deps, 
 		err = errors.Join(sendAll(ctx, out, made, alerts), closeOutput(made))
 	}
 	if err != nil {
-		trial.Delivered, trial.Reason, trial.Error = false, verdict.ReasonOf(err), err.Error()
+		trial.Delivered, trial.Reason, trial.Error = false, verdict.ReasonOf(err), withoutSecrets(err.Error(), watcher.secrets)
 	}
 	trial.Exchanges = watcher.exchanges()
 	trial.Written = written.String()
