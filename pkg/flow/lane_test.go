@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,14 +168,14 @@ func TestLaneDeliversInBatches(t *testing.T) {
 func TestLaneBacksOffAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue("a")
-		down := true
+		var up atomic.Bool
 		r := newRig(t, q, nil, func(context.Context, []*alert.Alert) error {
-			if down {
+			if !up.Load() {
 				return verdict.Because(verdict.ServerError, errors.New("503 down"))
 			}
 			return nil
 		})
-		time.AfterFunc(30*time.Minute, func() { down = false })
+		time.AfterFunc(30*time.Minute, func() { up.Store(true) })
 		r.runFor(time.Hour)
 		// 0.2 s doubling to 30 s: 8 tries to get there, then at most one in 24 s for half an hour.
 		if n := len(r.script.calls); n < 45 || n > 90 {
