@@ -79,7 +79,7 @@ func TestMetricsPage(t *testing.T) {
 	}
 	want = hand + metricsMark + "\n" + want
 	if os.Getenv("TIERCEL_UPDATE") != "" {
-		if err := os.WriteFile(metricsPage, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everyone
+		if err := os.WriteFile(metricsPage, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -121,7 +121,7 @@ func (l load) connection(ctx context.Context, c int, begin time.Time, prepared [
 	due := begin
 	if l.rate > 0 {
 		interval = time.Duration(float64(time.Second) * float64(l.connections*l.perPost) / l.rate)
-		due = begin.Add(time.Duration(rand.Float64() * float64(interval))) //nolint:gosec // spreads the connections
+		due = begin.Add(time.Duration(rand.Float64() * float64(interval)))
 	}
 	_ = c
 	for ctx.Err() == nil {
@@ -158,7 +158,7 @@ func (l load) connection(ctx context.Context, c int, begin time.Time, prepared [
 }
 
 // place is where the numbers of one alert stand in a request.
-type place struct{ numbers, pods, hosts, priorities []int }
+type place struct{ numbers, pods, hosts []int }
 
 // places finds them by the numbers that body put there.
 func places(request []byte) []place {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,7 @@ func (p *process) stop() error {
 	if p.dir != "" {
 		err = errors.Join(err, os.RemoveAll(p.dir))
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil
 	}
 	return err
@@ -126,7 +126,7 @@ func (p *process) cpu() time.Duration {
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+2:]))
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+2:]))
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * (time.Second / 100) // USER_HZ is 100 on Linux
