@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/alert"
@@ -26,7 +27,8 @@ var Spec = outputs.Define(outputs.Spec{
 	Title:    "Grafana Loki",
 	Category: "logs",
 	About:    "Log lines with few labels and the rest as structured metadata.",
-	Batch:    outputs.Batch{Max: 1000, Bytes: size.MiB},
+	// A request costs as much as a hundred alerts, and nobody looks at logs within a hundredth of a second.
+	Batch: outputs.Batch{Max: 1000, Bytes: size.MiB, Wait: 10 * time.Millisecond},
 }, Defaults, New)
 
 // Output pushes alerts to one Loki.

@@ -115,7 +115,7 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 		if err != nil {
 			return err
 		}
-		items = append(items, l.wanted(entries)...)
+		items = l.appendWanted(items, entries)
 		return nil
 	}
 	if len(already) > 0 {
@@ -157,9 +157,9 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 	return items, nil
 }
 
-// wanted drops what the lane's expression does not let through.
-func (l *lane) wanted(entries []journal.Entry) []item {
-	items := make([]item, 0, len(entries))
+// appendWanted appends what the lane's expression lets through, and drops the rest.
+func (l *lane) appendWanted(items []item, entries []journal.Entry) []item {
+	items = slices.Grow(items, len(entries))
 	for _, e := range entries {
 		if !e.Retried {
 			yes, err := l.when.wants(e.Alert)
@@ -335,14 +335,19 @@ func (l *lane) buryWhere(ctx context.Context, items []item, why func(*item) (ver
 	var (
 		letters []journal.DeadLetter
 		buried  []journal.Entry
-		rest    = items[:0:0]
+		rest    []item // is made when the first of them is buried, which is rare
 	)
 	for i := range items {
 		it := &items[i]
 		reason, text, yes := why(it)
 		if !yes {
-			rest = append(rest, *it)
+			if letters != nil {
+				rest = append(rest, *it)
+			}
 			continue
+		}
+		if letters == nil {
+			rest = slices.Clone(items[:i])
 		}
 		buried = append(buried, it.Entry)
 		letters = append(letters, journal.DeadLetter{
