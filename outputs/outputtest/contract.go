@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,9 +31,6 @@ import (
 	"github.com/tiercel/tiercel/pkg/verdict"
 )
 
-// sendTime is long enough for any Send that is answered; the server is on loopback.
-const sendTime = 30 * time.Second
-
 type contract struct {
 	spec   outputs.Spec
 	config func(server string) outputs.Config
@@ -41,16 +39,19 @@ type contract struct {
 	wants  map[int]Want
 	local  func(stdout string) string
 	leaves []goleak.Option
+	// patience is long enough for anything on loopback; only what fails takes it.
+	patience time.Duration
 }
 
 // place is an output under test with all that it touches.
 type place struct {
 	outputs.Output
-	t       *testing.T
-	server  *Server
-	secrets []string
-	log     *buffer
-	stdout  *buffer
+	t        *testing.T
+	server   *Server
+	secrets  []string
+	log      *buffer
+	stdout   *buffer
+	patience time.Duration
 }
 
 // open makes the output and a server that gives the answers. When the test ends, the output is closed, and nothing of
@@ -63,7 +64,7 @@ func (c *contract) open(t *testing.T, answers ...Answer) *place {
 			goleak.VerifyNone(t, allowed...)
 		}
 	})
-	p := &place{t: t, log: &buffer{}, stdout: &buffer{}}
+	p := &place{t: t, log: &buffer{}, stdout: &buffer{}, patience: c.patience}
 	address := ""
 	if c.local == nil {
 		p.server = NewServer(t, answers...)
@@ -87,6 +88,13 @@ func (c *contract) open(t *testing.T, answers ...Answer) *place {
 		if closer, ok := output.(io.Closer); ok {
 			if err := closer.Close(); err != nil {
 				t.Errorf("Close: %v", err)
+			}
+		}
+		if p.server != nil {
+			select {
+			case <-p.server.Emptied():
+			case <-time.After(p.patience):
+				t.Error("Close leaves connections open")
 			}
 		}
 		if s, found := leaked(p.secrets, p.log.String(), nil); found {
@@ -114,14 +122,28 @@ func (p *place) send(ctx context.Context, batch ...*alert.Alert) error {
 	if s, found := leaked(p.secrets, "", err); found {
 		p.t.Errorf("the error shows the secret %q: %v", s, err)
 	}
-	if err != nil && strings.Contains(p.log.String(), err.Error()) {
+	if err != nil && (strings.Contains(p.log.String(), err.Error()) || strings.Contains(p.log.String(), strconv.Quote(err.Error()))) {
 		p.t.Errorf("the error is returned and logged: %v", err)
 	}
 	return err
 }
 
+// sendEnding is send with a context that is about to end, which Send must heed.
+func (p *place) sendEnding(ctx context.Context, a *alert.Alert) error {
+	p.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- p.send(ctx, a) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(p.patience):
+		p.t.Fatal("Send goes on although its context has ended")
+		return nil
+	}
+}
+
 func (p *place) context() context.Context {
-	ctx, cancel := context.WithTimeout(p.t.Context(), sendTime)
+	ctx, cancel := context.WithTimeout(p.t.Context(), p.patience)
 	p.t.Cleanup(cancel)
 	return ctx
 }
@@ -194,6 +216,7 @@ func keysOf(t *testing.T, config reflect.Type, taken ...string) map[string]bool 
 		field := config.Field(i)
 		key, option, _ := strings.Cut(field.Tag.Get("config"), ",")
 		switch {
+		case !field.IsExported():
 		case option == "inline", key == "" && field.Anonymous && field.Type.Kind() == reflect.Struct:
 			maps.Copy(keys, keysOf(t, field.Type, taken...))
 		case slices.Contains(taken, key):
@@ -357,7 +380,7 @@ func (c *contract) testDeadline(t *testing.T) {
 	p := c.open(t, Answer{Hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	judged(t, p.send(ctx, usual()), Want{Reason: verdict.Timeout})
+	judged(t, p.sendEnding(ctx, usual()), Want{Reason: verdict.Timeout})
 	if ctx.Err() == nil {
 		t.Error("Send returned before its deadline, without an answer")
 	}
@@ -373,7 +396,7 @@ func (c *contract) testCancel(t *testing.T) {
 		}
 		cancel()
 	}()
-	err := p.send(ctx, usual())
+	err := p.sendEnding(ctx, usual())
 	if !errors.Is(err, context.Canceled) || verdict.IsPermanent(err) {
 		t.Errorf("expected context.Canceled and no verdict, got %v", err)
 	}

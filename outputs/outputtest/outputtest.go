@@ -27,7 +27,7 @@ import (
 // error or in the log, though the server repeats in each refusal what it was sent.
 func Run(t *testing.T, spec outputs.Spec, config func(server string) outputs.Config, options ...Option) {
 	t.Helper()
-	c := &contract{spec: spec, config: config, yes: Answer{Status: 200, Body: "ok"}, show: ShowBody, wants: wants()}
+	c := &contract{spec: spec, config: config, yes: Answer{Status: 200, Body: "ok"}, show: ShowBody, wants: wants(), patience: 30 * time.Second}
 	for _, option := range options {
 		option(c)
 	}

@@ -44,7 +44,9 @@ type Server struct {
 	mu          sync.Mutex
 	answers     []Answer
 	requests    []Request
-	connections int
+	connections int               // made so far
+	open        map[net.Conn]bool // not closed yet
+	emptied     chan struct{}     // closed when there is none, remade when there is one again
 }
 
 // NewServer starts a server that lives as long as the test. It gives the answers in their order, the last one for
@@ -54,16 +56,11 @@ func NewServer(t testing.TB, answers ...Answer) *Server {
 	if len(answers) == 0 {
 		answers = []Answer{{Status: http.StatusOK, Body: "ok"}}
 	}
-	s := &Server{answers: answers, came: make(chan struct{}, 1024), closing: make(chan struct{})}
+	s := &Server{answers: answers, came: make(chan struct{}, 1024), closing: make(chan struct{}), open: map[net.Conn]bool{}, emptied: make(chan struct{})}
+	close(s.emptied)
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			s.mu.Lock()
-			s.connections++
-			s.mu.Unlock()
-		}
-	}
+	s.server.Config.ConnState = s.track
 	s.server.Start()
 	s.URL = s.server.URL
 	t.Cleanup(s.Close)
@@ -93,6 +90,34 @@ func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections
+}
+
+// track counts connections.
+func (s *Server) track(conn net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		s.connections++
+		if len(s.open) == 0 {
+			s.emptied = make(chan struct{})
+		}
+		s.open[conn] = true
+	case http.StateClosed, http.StateHijacked:
+		if !s.open[conn] {
+			return
+		}
+		if delete(s.open, conn); len(s.open) == 0 {
+			close(s.emptied)
+		}
+	}
+}
+
+// Emptied is closed once every connection is, until there is one again.
+func (s *Server) Emptied() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.emptied
 }
 
 // Came receives once for each request, when it has been read.
