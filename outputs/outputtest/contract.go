@@ -175,7 +175,7 @@ func (c *contract) testConfig(t *testing.T) {
 		t.Error("two calls of Config give one config")
 	}
 	keys := keysOf(t, reflect.TypeOf(fresh).Elem(), ofLane...)
-	empty, ok := reflect.New(reflect.TypeOf(fresh).Elem()).Interface().(outputs.Config)
+	empty, ok := reflect.TypeAssert[outputs.Config](reflect.New(reflect.TypeOf(fresh).Elem()))
 	if !ok {
 		t.Fatalf("%T is no config", fresh)
 	}
@@ -212,8 +212,7 @@ func (c *contract) testConfig(t *testing.T) {
 // keysOf lists the keys of a config, those of embedded structs included, and checks that every field has one.
 func keysOf(t *testing.T, config reflect.Type, taken ...string) map[string]bool {
 	keys := map[string]bool{}
-	for i := range config.NumField() {
-		field := config.Field(i)
+	for field := range config.Fields() {
 		key, option, _ := strings.Cut(field.Tag.Get("config"), ",")
 		switch {
 		case !field.IsExported():
@@ -330,8 +329,7 @@ func (c *contract) testStatus(t *testing.T) {
 // judged compares an error for a batch of one alert with the verdict that it should be.
 func judged(t *testing.T, err error, want Want) {
 	t.Helper()
-	var partial verdict.Partial
-	if errors.As(err, &partial) {
+	if partial, ok := errors.AsType[verdict.Partial](err); ok {
 		if len(partial) != 1 || partial[0] == nil {
 			t.Errorf("for a batch of one alert: %v", partial)
 		}

@@ -41,7 +41,7 @@ var faults = map[string]struct{ test, says string }{
 	"keeps a goroutine": {"alerts/rich", "found unexpected goroutines"},
 	"sends raw text":    {"alerts/hostile", "what came out holds the control character U+0000"},
 	"on by default":     {"config", "the defaults switch the output on"},
-	"unknown key":       {"config", `there is no key "adress"`},
+	"unknown key":       {"config", `there is no key "misspelled"`},
 	"shows its config":  {"config", "the printed config shows the secret"},
 	"check is content":  {"check", "nothing listens, but Check is content"},
 }
@@ -58,7 +58,7 @@ func (c *faultyConfig) Validate() error {
 	if c.Address.IsZero() {
 		key := "address"
 		if c.fault == "unknown key" {
-			key = "adress"
+			key = "misspelled"
 		}
 		return problem.At(key, "expected an address")
 	}

@@ -26,7 +26,7 @@ func secretsOf(config outputs.Config, server string) []string {
 		if !v.IsValid() || !v.CanInterface() {
 			return
 		}
-		if s, ok := v.Interface().(secret.String); ok {
+		if s, ok := reflect.TypeAssert[secret.String](v); ok {
 			if rest, ok := strings.CutPrefix(s.Reveal(), server); ok && server != "" {
 				add(rest)
 				if u, err := url.Parse(s.Reveal()); err == nil {
@@ -41,8 +41,8 @@ func secretsOf(config outputs.Config, server string) []string {
 		case reflect.Pointer, reflect.Interface:
 			walk(v.Elem())
 		case reflect.Struct:
-			for i := range v.NumField() {
-				walk(v.Field(i))
+			for _, field := range v.Fields() {
+				walk(field)
 			}
 		case reflect.Map:
 			for _, key := range v.MapKeys() {

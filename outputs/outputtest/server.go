@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -156,9 +157,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		reset(w)
 		return
 	}
-	for name, values := range answer.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header)
 	text := answer.Body
 	if answer.Echo {
 		text += echo(r, body)
