@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -252,70 +250,4 @@ func TestConfigRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// sink is the cheapest server there is, so that a benchmark shows what the client costs.
-func sink(b *testing.B) string {
-	b.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-	}))
-	b.Cleanup(server.Close)
-	return server.URL
-}
-
-// BenchmarkSend gives the cost of one alert, that of the server in the same process included.
-func BenchmarkSend(b *testing.B) {
-	for _, c := range []struct {
-		name  string
-		alert int
-		gzip  bool
-	}{{"rich", 1, false}, {"rich gzip", 1, true}} {
-		b.Run(c.name, func(b *testing.B) {
-			output := open(b, sink(b), func(config *webhook.Config) { config.Gzip = c.gzip })
-			batch := make([]*alert.Alert, 64)
-			rich := outputtest.Alerts()[c.alert].Alert
-			for i := range batch {
-				batch[i] = rich.Clone()
-				batch[i].Hostname = fmt.Sprint("node-", i%16)
-			}
-			ctx := b.Context()
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				if n++; n%len(batch) == 0 { // an operation is one alert
-					if err := output.Send(ctx, batch); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkBareClient is what net/http alone costs for the same requests.
-func BenchmarkBareClient(b *testing.B) {
-	address, client := sink(b), &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	b.Cleanup(client.CloseIdleConnections)
-	body := append(outputtest.Alerts()[1].Alert.AppendJSON(nil), '\n')
-	var wg sync.WaitGroup
-	work := make(chan struct{})
-	for range 8 {
-		wg.Go(func() {
-			for range work {
-				answer, err := client.Post(address, "application/json; charset=utf-8", bytes.NewReader(body))
-				if err != nil {
-					b.Error(err)
-					continue
-				}
-				_ = answer.Body.Close()
-			}
-		})
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		work <- struct{}{}
-	}
-	close(work)
-	wg.Wait()
 }
