@@ -242,7 +242,7 @@ func all(left *operand, p predicate) Test {
 
 // allowed checks that the operator applies to the type.
 func (c *checker) allowed(e *filter.Compare, left *operand) error {
-	ok := false
+	var ok bool
 	switch op := e.Op; {
 	case left.multi == field.List:
 		if e.Modifier != filter.None {

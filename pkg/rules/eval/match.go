@@ -44,8 +44,8 @@ func lowerByte(c byte) byte {
 
 // cString is s up to its first NUL, which is where C ends a text.
 func cString(s string) string {
-	if i := strings.IndexByte(s, 0); i >= 0 {
-		return s[:i]
+	if before, _, ok := strings.Cut(s, "\x00"); ok {
+		return before
 	}
 	return s
 }
@@ -182,8 +182,7 @@ func inClass(name string, r rune, fold bool) bool {
 func compileRegex(expr string) (*regexp.Regexp, error) {
 	parsed, err := syntax.Parse(expr, syntax.POSIX)
 	if err != nil {
-		var e *syntax.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*syntax.Error](err); ok {
 			return nil, fmt.Errorf("invalid regular expression '%s': %s: %s", expr, e.Code, e.Expr)
 		}
 		return nil, err

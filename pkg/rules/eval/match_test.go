@@ -12,12 +12,40 @@ func TestGlob(t *testing.T) {
 		pattern, text string
 		want, fold    bool
 	}{
-		{"", "", true, true}, {"", "a", false, false}, {"*", "", true, true}, {"*", "a/b", true, true}, {"**", "abc", true, true}, {"a*c", "abbc", true, true},
-		{"a*c", "abbd", false, false}, {"*.log", "/var/log/x.log", true, true}, {"?", "", false, false}, {"?", "한", true, true}, {"??", "한", false, false},
-		{"[abc]", "b", true, true}, {"[!abc]", "b", false, false}, {"[^abc]", "d", true, true}, {"[a-c]x", "bx", true, true}, {"[]]", "]", true, true}, {"[]a]", "a", true, true},
-		{"[a", "[a", true, true}, {"[a-]", "-", true, true}, {"[-a]", "-", true, true}, {"[[:digit:]]", "7", true, true}, {"[[:digit:]x]", "x", true, true},
-		{"[[:upper:]]", "a", false, true}, {`\*`, "*", true, true}, {`\*`, "a", false, false}, {`\[a]`, "[a]", true, true}, {`a\`, `a\`, true, true}, {"ABC", "abc", false, true},
-		{"a*b*c*d", "a1b2c3d", true, true}, {"*a*b", "xaxb", true, true}, {"[A-C]", "b", false, true}, {"É*", "été", false, true}, {`[\]]`, "]", true, true}, {"[[:nothing:]]", "n", false, false},
+		{"", "", true, true},
+		{"", "a", false, false},
+		{"*", "", true, true},
+		{"*", "a/b", true, true},
+		{"**", "abc", true, true},
+		{"a*c", "abbc", true, true},
+		{"a*c", "abbd", false, false},
+		{"*.log", "/var/log/x.log", true, true},
+		{"?", "", false, false},
+		{"?", "한", true, true},
+		{"??", "한", false, false},
+		{"[abc]", "b", true, true},
+		{"[!abc]", "b", false, false},
+		{"[^abc]", "d", true, true},
+		{"[a-c]x", "bx", true, true},
+		{"[]]", "]", true, true},
+		{"[]a]", "a", true, true},
+		{"[a", "[a", true, true},
+		{"[a-]", "-", true, true},
+		{"[-a]", "-", true, true},
+		{"[[:digit:]]", "7", true, true},
+		{"[[:digit:]x]", "x", true, true},
+		{"[[:upper:]]", "a", false, true},
+		{`\*`, "*", true, true},
+		{`\*`, "a", false, false},
+		{`\[a]`, "[a]", true, true},
+		{`a\`, `a\`, true, true},
+		{"ABC", "abc", false, true},
+		{"a*b*c*d", "a1b2c3d", true, true},
+		{"*a*b", "xaxb", true, true},
+		{"[A-C]", "b", false, true},
+		{"É*", "été", false, true},
+		{`[\]]`, "]", true, true},
+		{"[[:nothing:]]", "n", false, false},
 	} {
 		if got := globMatch(test.pattern, test.text, false); got != test.want {
 			t.Errorf("%q %q is %v", test.pattern, test.text, got)
@@ -108,8 +136,19 @@ func TestRegexIsAnchored(t *testing.T) {
 		expr, text string
 		want       bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a|ab", "ab", true}, {"ab|a", "ab", true}, {"a*", "", true}, {".*b", "ab", true}, {"^a$", "a", true}, {"(a|b)*", "abba", true},
-		{"a", "xa", false}, {"[[:digit:]]{2}", "12", true}, {".", "\n", false}, {"a|b|", "", true}, {"한.", "한글", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"a|ab", "ab", true},
+		{"ab|a", "ab", true},
+		{"a*", "", true},
+		{".*b", "ab", true},
+		{"^a$", "a", true},
+		{"(a|b)*", "abba", true},
+		{"a", "xa", false},
+		{"[[:digit:]]{2}", "12", true},
+		{".", "\n", false},
+		{"a|b|", "", true},
+		{"한.", "한글", true},
 	} {
 		re, err := compileRegex(test.expr)
 		if err != nil {
@@ -123,8 +162,19 @@ func TestRegexIsAnchored(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for _, test := range []struct{ args, spec, want string }{
-		{"-e /bin/sh 10.0.0.1 1", "e:l", "e=/bin/sh "}, {"-le /bin/sh", "e:l", "l= e=/bin/sh "}, {"-e/bin/sh -l", "e:l", "e=/bin/sh l= "}, {"host -l", "l", "l= "},
-		{"-- -l", "l", ""}, {"--long -l", "l", "l= "}, {"-x -l", "l", "l= "}, {"-e", "e:", "e= "}, {"-e x", "e::", "e= "}, {"-ex", "e::", "e=x "}, {"-", "l", ""}, {"", "l", ""}, {"-:", ":", ""},
+		{"-e /bin/sh 10.0.0.1 1", "e:l", "e=/bin/sh "},
+		{"-le /bin/sh", "e:l", "l= e=/bin/sh "},
+		{"-e/bin/sh -l", "e:l", "e=/bin/sh l= "},
+		{"host -l", "l", "l= "},
+		{"-- -l", "l", ""},
+		{"--long -l", "l", "l= "},
+		{"-x -l", "l", "l= "},
+		{"-e", "e:", "e= "},
+		{"-e x", "e::", "e= "},
+		{"-ex", "e::", "e=x "},
+		{"-", "l", ""},
+		{"", "l", ""},
+		{"-:", ":", ""},
 	} {
 		got := ""
 		options(test.args, test.spec, func(o, v string) bool { got += o + "=" + v + " "; return true })

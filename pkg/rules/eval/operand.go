@@ -239,7 +239,7 @@ func (c *checker) getopt(call *filter.Call) (*operand, error) {
 		}
 		return out, nil
 	}
-	if len(call.Selector) != 1 || strings.Index(strings.ReplaceAll(spec.Text, ":", ""), call.Selector) < 0 {
+	if len(call.Selector) != 1 || !strings.Contains(strings.ReplaceAll(spec.Text, ":", ""), call.Selector) {
 		return nil, fmt.Errorf("'%s' is none of the options of '%s'", call.Selector, out.name)
 	}
 	out.get = func(ev Event, _ int) field.Value {

@@ -95,8 +95,8 @@ func (t Type) Params() iter.Seq2[string, string] {
 // All yields the types of one source, in the order of their names.
 func All(source Source) iter.Seq[Type] {
 	return func(yield func(Type) bool) {
-		for i, e := range table {
-			if e.source == source && !yield(Type(i+1)) { //nolint:gosec // an index into the table
+		for i := range table {
+			if table[i].source == source && !yield(Type(i+1)) {
 				return
 			}
 		}

@@ -148,11 +148,19 @@ func TestValues(t *testing.T) {
 		v    field.Value
 		text string
 	}{
-		{field.Text("한글 \x00"), "한글 \x00"}, {field.Bytes([]byte("a\x00\xffz")), "a..z"}, {field.Bool(true), "true"}, {field.Bool(false), "false"},
-		{field.Int(-1), "-1"}, {field.Int(math.MinInt64), "-9223372036854775808"}, {field.Uint(math.MaxUint64), "18446744073709551615"},
-		{field.Float(0.5), "0.5"}, {field.Addr(netip.MustParseAddr("10.1.2.3")), "10.1.2.3"},
-		{field.Addr(netip.MustParseAddr("::ffff:10.1.2.3")), "10.1.2.3"}, {field.Addr(netip.MustParseAddr("2001:db8::1")), "2001:db8::1"},
-		{field.Addr(netip.Addr{}), ""}, {field.Value{}, ""},
+		{field.Text("한글 \x00"), "한글 \x00"},
+		{field.Bytes([]byte("a\x00\xffz")), "a..z"},
+		{field.Bool(true), "true"},
+		{field.Bool(false), "false"},
+		{field.Int(-1), "-1"},
+		{field.Int(math.MinInt64), "-9223372036854775808"},
+		{field.Uint(math.MaxUint64), "18446744073709551615"},
+		{field.Float(0.5), "0.5"},
+		{field.Addr(netip.MustParseAddr("10.1.2.3")), "10.1.2.3"},
+		{field.Addr(netip.MustParseAddr("::ffff:10.1.2.3")), "10.1.2.3"},
+		{field.Addr(netip.MustParseAddr("2001:db8::1")), "2001:db8::1"},
+		{field.Addr(netip.Addr{}), ""},
+		{field.Value{}, ""},
 	} {
 		if got := test.v.String(); got != test.text {
 			t.Errorf("%q, want %q", got, test.text)
@@ -162,8 +170,12 @@ func TestValues(t *testing.T) {
 		a, b field.Value
 		want int
 	}{
-		{field.Int(-1), field.Uint(0), -1}, {field.Uint(math.MaxUint64), field.Int(-1), 1}, {field.Int(3), field.Uint(3), 0},
-		{field.Int(-2), field.Int(-1), -1}, {field.Float(0.5), field.Uint(1), -1}, {field.Text("a"), field.Text("b"), -1},
+		{field.Int(-1), field.Uint(0), -1},
+		{field.Uint(math.MaxUint64), field.Int(-1), 1},
+		{field.Int(3), field.Uint(3), 0},
+		{field.Int(-2), field.Int(-1), -1},
+		{field.Float(0.5), field.Uint(1), -1},
+		{field.Text("a"), field.Text("b"), -1},
 	} {
 		if got, ok := test.a.Compare(test.b); !ok || got != test.want {
 			t.Errorf("%s and %s: %d %v", test.a, test.b, got, ok)

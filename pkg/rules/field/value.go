@@ -1,6 +1,7 @@
 package field
 
 import (
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"strconv"
@@ -38,7 +39,7 @@ func Text(text string) Value { return Value{text: text, kind: KindText} }
 
 // Bytes makes a byte buffer. b must not change while the value is in use.
 func Bytes(b []byte) Value {
-	return Value{text: unsafe.String(unsafe.SliceData(b), len(b)), kind: KindBytes}
+	return Value{text: unsafe.String(unsafe.SliceData(b), len(b)), kind: KindBytes} //nolint:gosec // the caller has promised not to change it
 }
 
 // Bool makes a truth value.
@@ -112,13 +113,13 @@ func (v Value) Float64() float64 {
 func (v Value) IP() netip.Addr {
 	switch v.kind {
 	case KindAddr4:
-		return netip.AddrFrom4([4]byte{byte(v.num >> 24), byte(v.num >> 16), byte(v.num >> 8), byte(v.num)})
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], v.num)
+		return netip.AddrFrom4([4]byte(b[4:]))
 	case KindAddr6:
 		var b [16]byte
-		for i := range 8 {
-			b[i] = byte(v.high >> (56 - 8*i))
-			b[i+8] = byte(v.num >> (56 - 8*i))
-		}
+		binary.BigEndian.PutUint64(b[:8], v.high)
+		binary.BigEndian.PutUint64(b[8:], v.num)
 		return netip.AddrFrom16(b)
 	}
 	return netip.Addr{}

@@ -75,9 +75,16 @@ func TestJSON(t *testing.T) {
 		text  string
 		want  alert.Value
 	}{
-		{field.Text("a\"\x00\xff한"), "proc.name", "\"a\\\"\\u0000\uFFFD한\""}, {field.Int(-1), "user.loginuid", "-1"}, {field.Uint(1<<64 - 1), "proc.pid", "18446744073709551615"},
-		{field.Bool(true), "evt.is_open_read", "true"}, {field.Value{}, "fd.name", "null"}, {field.Float(0.25), "thread.cpu", "0.25"}, {field.Bytes([]byte("a\x00b")), "evt.buffer", `"a.b"`},
-		{field.Text("x"), "evt.time", "1470327477000000001"}, {field.Text("x"), "evt.time.iso8601", "1470327477000000001"}, {field.Text("x"), "evt.type", `"open"`},
+		{field.Text("a\"\x00\xff한"), "proc.name", "\"a\\\"\\u0000\uFFFD한\""},
+		{field.Int(-1), "user.loginuid", "-1"},
+		{field.Uint(1<<64 - 1), "proc.pid", "18446744073709551615"},
+		{field.Bool(true), "evt.is_open_read", "true"},
+		{field.Value{}, "fd.name", "null"},
+		{field.Float(0.25), "thread.cpu", "0.25"},
+		{field.Bytes([]byte("a\x00b")), "evt.buffer", `"a.b"`},
+		{field.Text("x"), "evt.time", "1470327477000000001"},
+		{field.Text("x"), "evt.time.iso8601", "1470327477000000001"},
+		{field.Text("x"), "evt.type", `"open"`},
 		{field.Text("x"), "fd.types", "null"},
 	} {
 		if got := format.JSON(one{test.value}, ref(test.text)); got != test.want {

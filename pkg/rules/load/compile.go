@@ -98,8 +98,7 @@ func (l *Loader) parse(condition string, at place) (filter.Expr, error) {
 	}
 	e, err := filter.Parse(text, filter.MaxRuleDepth)
 	if err != nil {
-		var syntax *filter.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*filter.SyntaxError](err); ok {
 			at = at.expression(syntax.At, text)
 		}
 		return nil, fail(ErrCompileCondition, at, "%s", err)
@@ -172,8 +171,7 @@ func (l *Loader) putMacros(e filter.Expr, visible int, at place) (filter.Expr, e
 	}
 	out, err := filter.PutMacros(e, lookup, used)
 	if err != nil {
-		var m *filter.MacroError
-		if errors.As(err, &m) {
+		if m, ok := errors.AsType[*filter.MacroError](err); ok {
 			at = at.expression(m.At, m.Text)
 		}
 		return nil, fail(ErrValidate, at, "%s", err)
@@ -204,9 +202,8 @@ func (l *Loader) compileRule(r *rule, result *Result) (out *Rule, skip bool, err
 	}
 	out.Expr = e
 	if out.Condition, err = l.compiler.Check(e, source); err != nil {
-		var c *eval.Error
 		at, unknown := r.conditionAt, false
-		if errors.As(err, &c) {
+		if c, ok := errors.AsType[*eval.Error](err); ok {
 			at, unknown = at.expression(c.At, c.Text), c.Unknown
 		}
 		if unknown && r.skipUnknown {

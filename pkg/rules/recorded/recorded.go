@@ -85,7 +85,7 @@ func Decode(text []byte) (*Event, error) {
 	}
 	e := &Event{typ: typ, values: make(map[key][]field.Value, len(l.Fields)+1)}
 	if !l.Time.IsZero() {
-		e.values[key{id: field.EvtRawtime, index: -1}] = []field.Value{field.Uint(uint64(l.Time.UnixNano()))} //nolint:gosec // until 2262
+		e.values[key{id: field.EvtRawtime, index: -1}] = []field.Value{field.Uint(uint64(l.Time.UnixNano()))}
 	}
 	// In order, so that a bad line always gives the same error.
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {

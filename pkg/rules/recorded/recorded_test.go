@@ -1,6 +1,7 @@
 package recorded_test
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestRecordedEventsMatch(t *testing.T) {
 		t.Errorf("%s does not match", line)
 	}
 	second, err := recorded.Append(nil, again, set.Fields())
-	if err != nil || string(second) != string(line) {
+	if err != nil || !bytes.Equal(second, line) {
 		t.Errorf("%v\n%s\n%s", err, line, second)
 	}
 }
