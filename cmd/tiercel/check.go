@@ -24,10 +24,12 @@ func (c *cli) checkCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check the config; with --connect also whether each output can be reached",
-		Long: `Check the config. Each problem is a line on standard error, with file and line, and the exit code is 3.
+		Long: `Check the config. Each problem is a line on standard error, with file and line,
+and the exit code is 3.
 
-With --connect each output is asked whether it would take alerts. Nothing is sent that a person would see; for that
-there is "tiercel test". Outputs that have no way to be asked say so, which is no failure.`,
+With --connect each output is asked whether it would take alerts. Nothing is
+sent that a person would see; for that there is "tiercel test". Outputs that
+have no way to be asked say so, which is no failure.`,
 		Args: cobra.NoArgs,
 	}
 	connect := command.Flags().Bool("connect", false, "try to reach each output")

@@ -12,8 +12,9 @@ import (
 	"github.com/tiercel/tiercel/pkg/journal"
 )
 
-const aboutDeadLetters = `Alerts that an output could not be given: it refused them, or did not take them for too long. They are kept in the
-journal. These commands work beside a Tiercel that runs, with the same config, and where none runs.`
+const aboutDeadLetters = `Alerts that an output could not be given: it refused them, or did not take them
+for too long. They are kept in the journal. These commands work beside a Tiercel
+that runs, with the same config, and where none runs.`
 
 func (c *cli) deadLettersCommand() *cobra.Command {
 	command := &cobra.Command{

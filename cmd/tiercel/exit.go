@@ -23,7 +23,7 @@ const (
 
 const exitCodes = `Tiercel ends with one of these codes:
 
-    0  it did what it was asked to; also after SIGTERM or Ctrl-C stopped "tiercel run"
+    0  it is done; also when SIGTERM or Ctrl-C stopped "tiercel run"
     1  it failed; the last line on standard error says why
     2  the command line is wrong: an unknown command, flag or output
     3  the config is not valid; standard error has a line for each problem

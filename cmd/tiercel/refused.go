@@ -23,8 +23,9 @@ func (c *cli) refusedCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "refused",
 		Short: "List the last bodies that senders posted and that were no alerts",
-		Long: `List the last bodies that senders posted and that were no alerts, the newest at the end. A hundred are kept, each with
-its first 64 KiB. It works beside a Tiercel that runs, and where none runs.`,
+		Long: `List the last bodies that senders posted and that were no alerts, the newest at
+the end. A hundred are kept, each with its first 64 KiB. It works beside a
+Tiercel that runs, and where none runs.`,
 		Args: cobra.NoArgs,
 	}
 	command.AddCommand(c.refusedListCommand())

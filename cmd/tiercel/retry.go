@@ -15,14 +15,22 @@ func (c *cli) retryCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "retry [ID…]",
 		Short: "Give dead letters to their output again, or to another one",
-		Long: `Give dead letters to their output again, or with --to to another one. They are dead letters no longer then; one that
-fails again becomes a new one. Where no Tiercel runs, they are sent after the next start.`,
+		Long: `Give dead letters to their output again, or with --to to another one. They are
+dead letters no longer then; one that fails again becomes a new one. Where no
+Tiercel runs, they are sent after the next start.`,
 	}
 	to := command.Flags().String("to", "", "the output to give them to, instead of their own")
 	s := selectionFlags(command)
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.change(cmd.Context(), s, args, "Retry", "given to its output again", "given to their output again",
-			func(ctx context.Context, j *journal.Journal, id uint64) error { return j.Retry(ctx, id, *to) })
+		retry := change{
+			verb: "Retry", one: "given to its output again", many: "given to their output again",
+			do: func(j *journal.Journal, id uint64) error { return j.Retry(cmd.Context(), id, *to) },
+		}
+		if *to != "" {
+			retry.one = "given to " + *to
+			retry.many = retry.one
+		}
+		return c.change(cmd.Context(), s, args, retry)
 	}
 	return command
 }
@@ -34,16 +42,23 @@ func (c *cli) dropCommand() *cobra.Command {
 	}
 	s := selectionFlags(command)
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.change(cmd.Context(), s, args, "Drop", "dropped", "dropped",
-			func(ctx context.Context, j *journal.Journal, id uint64) error { return j.Drop(ctx, id) })
+		return c.change(cmd.Context(), s, args, change{
+			verb: "Drop", one: "dropped", many: "dropped",
+			do: func(j *journal.Journal, id uint64) error { return j.Drop(cmd.Context(), id) },
+		})
 	}
 	return command
 }
 
+// change is something that is done to dead letters.
+type change struct {
+	verb      string // in the question
+	one, many string // what happened to one of them, or to several
+	do        func(j *journal.Journal, id uint64) error
+}
+
 // change does something to each dead letter of a selection. One that fails does not keep the others from it.
-func (c *cli) change(ctx context.Context, s *selection, args []string, verb, one, many string,
-	do func(context.Context, *journal.Journal, uint64) error,
-) error {
+func (c *cli) change(ctx context.Context, s *selection, args []string, what change) error {
 	if err := s.take(args); err != nil {
 		return err
 	}
@@ -56,27 +71,45 @@ func (c *cli) change(ctx context.Context, s *selection, args []string, verb, one
 			return nil
 		}
 		if s.all {
-			if err := c.confirm(s.yes, fmt.Sprintf("%s %s?", verb, deadLetters(len(s.ids)))); err != nil {
+			if err := c.confirm(s.yes, fmt.Sprintf("%s %s?", what.verb, deadLetters(len(s.ids)))); err != nil {
 				return err
 			}
 		}
-		var errs []error
-		for _, id := range s.ids {
-			if err := do(ctx, j, id); err != nil {
-				errs = append(errs, err)
-				if ctx.Err() != nil {
-					break
-				}
+		done, err := what.each(ctx, j, s.ids)
+		if done > 0 {
+			happened := what.many
+			if done == 1 {
+				happened = what.one
+			}
+			if _, e := fmt.Fprintf(c.stdout, "%s %s\n", deadLetters(done), happened); e != nil {
+				err = errors.Join(err, e)
 			}
 		}
-		done := len(s.ids) - len(errs)
-		what := many
-		if done == 1 {
-			what = one
-		}
-		_, err := fmt.Fprintf(c.stdout, "%s %s\n", deadLetters(done), what)
-		return errors.Join(append(errs, err)...)
+		return err
 	})
+}
+
+// each does it to every one, and counts those that it was done to. The error names the first that failed.
+func (w change) each(ctx context.Context, j *journal.Journal, ids []uint64) (done int, err error) {
+	const most = 10 // a thousand errors are hardly a thousand reasons
+	var errs []error
+	failed := 0
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return done, errors.Join(append(errs, ctx.Err())...)
+		}
+		if err := w.do(j, id); err != nil {
+			if failed++; failed <= most {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		done++
+	}
+	if failed > most {
+		errs = append(errs, fmt.Errorf("%d more failed", failed-most))
+	}
+	return done, errors.Join(errs...)
 }
 
 func deadLetters(n int) string {

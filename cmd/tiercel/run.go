@@ -13,8 +13,9 @@ func (c *cli) runCommand() *cobra.Command {
 		Short: "Take alerts in and deliver them, until SIGTERM or Ctrl-C",
 		Long: `Take alerts in and deliver them.
 
-SIGTERM or Ctrl-C stops it: it takes no more alerts, delivers what is left for at most draintimeout, and ends with 0. What
-is not delivered then stays in the journal for the next start. A second signal ends it at once.`,
+SIGTERM or Ctrl-C stops it: it takes no more alerts, delivers what is left for
+at most draintimeout, and ends with 0. What is not delivered then stays in the
+journal for the next start. A second signal ends it at once.`,
 		Args: cobra.NoArgs,
 		RunE: c.serve,
 	}

@@ -21,10 +21,12 @@ func (c *cli) testCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "test [OUTPUT…]",
 		Short: "Send a test alert through the outputs and show request and answer",
-		Long: `Send a test alert, or those in a file, through each configured output, or through those that are named.
+		Long: `Send a test alert, or those in a file, through each configured output, or
+through those that are named.
 
-It goes straight there, once, without the journal and whatever minimumpriority and when say. What an output sends by HTTP
-and what comes back is shown, without secrets. When an output does not take the alert, the exit code is 4.`,
+It goes straight there, once, without the journal and whatever minimumpriority
+and when say. What an output sends by HTTP and what comes back is shown, without
+secrets. When an output does not take the alert, the exit code is 4.`,
 		ValidArgsFunction: c.outputNames,
 	}
 	file := command.Flags().StringP("alert", "a", "", "file with the alerts to send, JSON as Falco sends it; - is standard input")

@@ -81,7 +81,7 @@ func (s *sighting) exchange(secrets []string) Exchange {
 
 // shownURL gives an address without its user, and without the values of its query.
 func shownURL(u *url.URL, cut func(string) string) string {
-	text := u.Scheme + "://" + u.Host + cut(u.EscapedPath())
+	text := u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(cut(u.EscapedPath()), "/")
 	var query []string
 	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
 		query = append(query, url.QueryEscape(name)+"="+secret.Redacted)

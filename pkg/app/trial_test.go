@@ -118,7 +118,7 @@ func TestTrialShowsRequestAndAnswerWithoutSecrets(t *testing.T) {
 	x := trial.Exchanges[0]
 	want := app.Request{
 		Method: "POST",
-		URL:    "http://" + host + "[REDACTED]?key=[REDACTED]&plain=[REDACTED]",
+		URL:    "http://" + host + "/[REDACTED]?key=[REDACTED]&plain=[REDACTED]",
 		Headers: []app.Header{
 			{Name: "Authorization", Value: "[REDACTED]"},
 			{Name: "Content-Type", Value: "application/json"},
