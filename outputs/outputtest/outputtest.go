@@ -92,7 +92,7 @@ func wants() map[int]Want {
 		201: {},
 		204: {},
 		206: {},
-		301: {Reason: verdict.NotFound, Permanent: true},
+		301: {Reason: verdict.NotFound},
 		400: {Reason: verdict.Rejected, Permanent: true},
 		401: {Reason: verdict.Auth},
 		403: {Reason: verdict.Auth},

@@ -55,9 +55,9 @@ func UserAgent(version string) string {
 //	2xx                       nil
 //	408, 425, 429, 5xx        an error: try again
 //	401, 403, 407             an error, reason auth: try again
-//	404, 410                  an error, reason not_found: try again
+//	404, 405, 410             an error, reason not_found: try again
+//	3xx                       the same; the error says where it points
 //	413                       permanent, reason too_large
-//	3xx                       permanent, reason not_found; the error says where it points
 //	other 4xx                 permanent, reason rejected
 //	no answer                 an error: try again
 //
@@ -157,7 +157,6 @@ func judge(req *http.Request, answer *http.Response, body []byte, secrets []stri
 		if to, e := answer.Location(); e == nil {
 			err = fmt.Errorf("%w: it points to %s://%s; set that as the address", err, to.Scheme, cut.place(to))
 		}
-		return verdict.Permanent(verdict.Because(verdict.NotFound, err))
 	}
 	reason, permanent := reasonOf(status)
 	err = verdict.Because(reason, err)
@@ -178,12 +177,15 @@ func reasonOf(status int) (reason verdict.Reason, permanent bool) {
 		return verdict.RateLimited, false
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return verdict.Auth, false
-	case http.StatusNotFound, http.StatusGone:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return verdict.NotFound, false
 	case http.StatusRequestEntityTooLarge:
 		return verdict.TooLarge, true
 	}
-	if status >= 400 && status <= 499 {
+	switch status / 100 {
+	case 3: // a wrong address, as a 404 is
+		return verdict.NotFound, false
+	case 4:
 		return verdict.Rejected, true
 	}
 	return verdict.ServerError, false
