@@ -153,7 +153,13 @@ func (r *running) post(rules ...string) {
 	for _, rule := range rules {
 		body.WriteString(`{"rule":"` + rule + `","priority":"Warning","time":"2026-01-02T03:04:05Z","output":"o"}`)
 	}
-	if status, answer := request(r.t, http.MethodPost, r.url(""), body.String()); status != http.StatusOK {
+	r.send(body.String())
+}
+
+// send posts a body.
+func (r *running) send(body string) {
+	r.t.Helper()
+	if status, answer := request(r.t, http.MethodPost, r.url(""), body); status != http.StatusOK {
 		r.t.Fatalf("posting was answered %d: %s", status, answer)
 	}
 }

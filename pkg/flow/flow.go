@@ -104,25 +104,28 @@ func (f *Flow) add(ctx context.Context, m *metrics, out Output) error {
 	return nil
 }
 
-// wind adds a lane that buries what an output that is gone had still to deliver.
+// wind adds a lane that buries what an output that is gone had still to deliver, and nothing that comes in after it
+// was taken out of the config.
 func (f *Flow) wind(ctx context.Context, m *metrics, name string) error {
-	remaining, err := f.deps.Journal.Remaining(ctx, name)
+	left, err := f.deps.Journal.Leftover(ctx, name)
 	if err != nil {
 		return err
 	}
-	if remaining == 0 {
+	if left.Packs == 0 {
 		return f.deps.Journal.Forget(ctx, name)
 	}
-	f.deps.Log.Warn("an output is no longer configured: what it had still to deliver becomes dead letters", "output", name, "packs", remaining)
+	f.deps.Log.Warn("an output is no longer configured: what it had still to deliver becomes dead letters", "output", name, "packs", left.Packs)
 	settings := Defaults()
+	settings.MinimumPriority = left.Minimum
 	out := Output{Name: name, Batch: outputs.Batch{Max: 1024}, Settings: settings, Output: removed{}}
 	if err := f.add(ctx, m, out); err != nil {
 		return err
 	}
 	l := f.lanes[len(f.lanes)-1]
+	l.until = left.Newest
 	l.empty = func(ctx context.Context) bool {
-		remaining, err := f.deps.Journal.Remaining(ctx, name)
-		return err == nil && remaining == 0
+		past, err := f.deps.Journal.IsPast(ctx, name, left.Newest)
+		return err == nil && past
 	}
 	l.forget = func(ctx context.Context) {
 		if err := f.deps.Journal.Forget(ctx, name); err != nil {
@@ -176,6 +179,7 @@ func (f *Flow) Run(ctx context.Context, drain time.Duration) {
 			cursor.Wait()
 			if finished {
 				l.forget(living)
+				l.end()
 			}
 		})
 	}
@@ -199,11 +203,13 @@ type LaneState struct {
 	Since       *time.Time `json:"failing_since,omitempty"`
 }
 
-// States tells how each lane is doing.
+// States tells how each lane is doing, but for those of removed outputs for which nothing is left.
 func (f *Flow) States() []LaneState {
 	states := make([]LaneState, 0, len(f.lanes))
 	for _, l := range f.lanes {
-		states = append(states, l.state())
+		if !l.hasEnded() {
+			states = append(states, l.state())
+		}
 	}
 	return states
 }

@@ -34,7 +34,9 @@ type lane struct {
 	bury   func(ctx context.Context, letters ...journal.DeadLetter) error
 	count  *laneMetrics
 
-	// For the lane of an output that is gone, else nil: whether nothing is left for it, and how to end it then.
+	// For the lane of an output that is gone, else nothing: the newest pack that was meant for it, whether nothing is
+	// left for it, and how to end it then.
+	until  uint64
 	empty  func(ctx context.Context) bool
 	forget func(ctx context.Context)
 
@@ -42,6 +44,7 @@ type lane struct {
 	lastSuccess time.Time
 	lastError   string
 	failing     time.Time // since when
+	ended       bool      // nothing is left for a lane whose output is gone
 }
 
 // item is an alert on its way, with what was tried so far.
@@ -127,9 +130,11 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 	for len(items) == 0 {
 		if l.empty != nil && ctx.Err() == nil {
 			moment, cancel := context.WithTimeout(ctx, time.Second)
-			err := fill(moment)
+			for len(items) == 0 && moment.Err() == nil {
+				_ = fill(moment) // an error is the end of the moment
+			}
 			cancel()
-			if err != nil && l.empty(living) {
+			if len(items) == 0 && l.empty(living) {
 				return nil, errFinished
 			}
 			continue
@@ -161,6 +166,10 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 func (l *lane) appendWanted(items []item, entries []journal.Entry) []item {
 	items = slices.Grow(items, len(entries))
 	for _, e := range entries {
+		if !e.Retried && l.until > 0 && e.Sequence > l.until {
+			l.cursor.Done(e) // it came in after the output was gone
+			continue
+		}
 		if !e.Retried {
 			yes, err := l.when.wants(e.Alert)
 			if err != nil {
@@ -368,6 +377,19 @@ func (l *lane) buryWhere(ctx context.Context, items []item, why func(*item) (ver
 	}
 	l.log.Warn("alerts became dead letters", "alerts", len(letters), "reason", letters[0].Reason, "first", letters[0].Answer)
 	return rest
+}
+
+// end remembers that nothing is left for the lane.
+func (l *lane) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+}
+
+func (l *lane) hasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 func (l *lane) state() LaneState {

@@ -90,6 +90,9 @@ func (c *lagCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *lagCollector) Collect(ch chan<- prometheus.Metric) {
 	alerts, seconds := lagDescs()
 	for _, l := range c.lanes {
+		if l.hasEnded() {
+			continue
+		}
 		s := l.state()
 		ch <- prometheus.MustNewConstMetric(alerts, prometheus.GaugeValue, float64(s.Lag), l.Name)
 		ch <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, s.LagSeconds, l.Name)

@@ -32,6 +32,8 @@ type Entry struct {
 	Size  int // of its record, bytes
 	// Retried says that somebody asked for this alert to be sent again, whatever the lane's filter says.
 	Retried bool
+	// Sequence is the number of the pack that the alert came in. It grows with each pack that is written.
+	Sequence uint64
 
 	pack *pack
 }
@@ -307,7 +309,7 @@ func (c *Cursor) take(limit, size int) []Entry {
 				continue
 			}
 			total += len(f.record)
-			entries = append(entries, Entry{Alert: a, Size: len(f.record), Retried: p.retried, pack: p})
+			entries = append(entries, Entry{Alert: a, Size: len(f.record), Retried: p.retried, Sequence: p.seq, pack: p})
 		}
 		if len(p.frames) == 0 {
 			c.unread[0] = nil
@@ -478,15 +480,10 @@ func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var consumer jetstream.Consumer
-	err = patiently(ctx, func(ctx context.Context) (err error) {
-		consumer, err = l.alerts.Consumer(ctx, j.names.consumer(lane))
-		return err
-	})
+	info, err := j.place(ctx, l, lane)
 	if err != nil {
-		return 0, fmt.Errorf("finding the place of output %s: %w", lane, err)
+		return 0, err
 	}
-	info := consumer.CachedInfo()
 	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
