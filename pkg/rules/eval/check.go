@@ -248,7 +248,10 @@ func (c *checker) allowed(e *filter.Compare, left *operand) error {
 		if e.Modifier != filter.None {
 			return fmt.Errorf("'%s' needs a single value on its left, '%s' is a list", e.Modifier, left.name)
 		}
-		ok = op == filter.OpIn || op == filter.OpIntersects
+		if op != filter.OpIn && op != filter.OpIntersects {
+			return fmt.Errorf("'%s' cannot test '%s', which is a list: use in, intersects or exists", op, left.name)
+		}
+		ok = true
 	case left.typ == field.Dynamic:
 		ok = true
 	case left.typ == field.Charbuf:
@@ -263,7 +266,7 @@ func (c *checker) allowed(e *filter.Compare, left *operand) error {
 		ok = isEquality(op) || isOrder(op) || op == filter.OpIn || op == filter.OpIntersects
 	}
 	if !ok {
-		return fmt.Errorf("filter error: '%s' operator not supported for '%s' of type %s", e.Op, left.name, left.typ)
+		return fmt.Errorf("'%s' cannot test '%s', which is of type %s: use an operator for that type", e.Op, left.name, left.typ)
 	}
 	return nil
 }
@@ -331,15 +334,16 @@ func (c *checker) suspicious(op filter.Op, texts []string) {
 			return r
 		}, text)
 		if looksLikeField(c.source, stripped) {
-			c.warnf("'%s' may be a valid field misused as a const string value", text)
+			c.warnf("'%s' may be a valid field misused as a const string value: compare with val(...) if the field is meant", text)
 		}
 		for _, name := range append(filter.Transformers(), filter.Val) {
 			if strings.HasPrefix(stripped, name+"(") && strings.HasSuffix(stripped, ")") {
-				c.warnf("'%s' may be a valid field transformer misused as a const string value", text)
+				c.warnf("'%s' may be a valid field transformer misused as a const string value: "+
+					"write it without quotes and without inner blanks if it is to be applied", text)
 			}
 		}
 		if op == filter.OpRegex && regexp.QuoteMeta(text) == text {
-			c.warnf("regex check with '%s' may be optimized with simpler operators such as 'contains', 'startswith', 'endswith', '='", text)
+			c.warnf("'%s' is a plain text, which '=' compares in less time than 'regex'", text)
 		}
 	}
 }

@@ -23,17 +23,17 @@ func literal(t field.Type, text string) (field.Value, error) {
 		case "false":
 			return field.Bool(false), nil
 		}
-		return field.Value{}, fmt.Errorf("filter error: unrecognized boolean value '%s', expected 'true' or 'false'", text)
+		return field.Value{}, fmt.Errorf("'%s' is no truth value: expected true or false", text)
 	case field.Double:
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(f) {
-			return field.Value{}, fmt.Errorf("%s is not a valid number", text)
+			return field.Value{}, fmt.Errorf("'%s' is no number: expected one such as 12 or 0.5", text)
 		}
 		return field.Float(f), nil
 	case field.IPAddr:
 		a, err := netip.ParseAddr(text)
 		if err != nil || a.Zone() != "" {
-			return field.Value{}, fmt.Errorf("unrecognized IP address '%s'", text)
+			return field.Value{}, fmt.Errorf("'%s' is no IP address: expected one such as 192.0.2.1 or 2001:db8::1", text)
 		}
 		return field.Addr(a), nil
 	case field.Port:
@@ -42,13 +42,13 @@ func literal(t field.Type, text string) (field.Value, error) {
 		}
 		v, err := integer(text)
 		if err != nil || v.IsNegative() || v.Num() > math.MaxUint16 {
-			return field.Value{}, fmt.Errorf("unrecognized port or service '%s'", text)
+			return field.Value{}, fmt.Errorf("'%s' is no port: expected a number up to 65535, or the name of a well-known service", text)
 		}
 		return v, nil
 	default:
 		v, err := integer(text)
 		if err == nil && !fits(t, v) {
-			err = fmt.Errorf("%s does not fit into %s", text, t)
+			err = fmt.Errorf("%s is too large for a field of type %s", text, t)
 		}
 		return v, err
 	}
@@ -58,7 +58,7 @@ func literal(t field.Type, text string) (field.Value, error) {
 func network(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("unrecognized IP network '%s', expected an address, a slash and a number of bits", text)
+		return netip.Prefix{}, fmt.Errorf("'%s' is no IP network: expected an address, a slash and a number of bits, as in 192.0.2.0/24", text)
 	}
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
@@ -78,7 +78,7 @@ func integer(text string) (field.Value, error) {
 	}
 	n, err := strconv.ParseUint(digits, base, 64)
 	if err != nil || negative && n > 1<<63 {
-		return field.Value{}, fmt.Errorf("%s is not a valid number", text)
+		return field.Value{}, fmt.Errorf("'%s' is no number: expected a whole one, decimal or hexadecimal after 0x", text)
 	}
 	if negative {
 		return field.Int(-int64(n)), nil //nolint:gosec // at most 1<<63, whose negation is itself
@@ -110,7 +110,7 @@ func fits(t field.Type, v field.Value) bool {
 func hexBytes(text string) (string, error) {
 	b, err := hex.DecodeString(text)
 	if err != nil {
-		return "", fmt.Errorf("'%s' is not a sequence of hexadecimal bytes", text)
+		return "", fmt.Errorf("'%s' is no hexadecimal text: expected two digits for each byte, as in 7f454c46", text)
 	}
 	return string(b), nil
 }

@@ -101,7 +101,7 @@ func resolve(source event.Source, id ID, text, arg string, hasArg bool) (Ref, er
 		return Ref{}, fmt.Errorf("the argument of field '%s' must be a number, not '%s'", r.Name, arg)
 	case r.Param && r.Arg.Index < 0:
 		if longest, _ := event.LongestParam(arg); longest != arg {
-			return Ref{}, fmt.Errorf("unknown event argument %s", arg)
+			return Ref{}, fmt.Errorf("no event has a parameter '%s'", arg)
 		}
 	case id == EvtTypeIs:
 		if _, ok := event.Lookup(arg); !ok {
@@ -151,7 +151,7 @@ func dottedArg(f Field, rest string) (string, error) {
 	if f.Param {
 		name, ok := event.LongestParam(rest)
 		if !ok {
-			return "", fmt.Errorf("unknown event argument %s", rest)
+			return "", fmt.Errorf("no event has a parameter '%s'", rest)
 		}
 		return name, nil
 	}

@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // advance moves over n bytes.
@@ -172,6 +173,7 @@ func (p *parser) quoted() (string, bool) {
 		p.takeN(i + 1)
 		return text, true
 	}
+	p.failf("the text in quotes is never closed: expected %c at its end", quote)
 	return "", false
 }
 
@@ -206,11 +208,12 @@ func unescape(text string, quote byte) (string, error) {
 			out = append(out, '\\')
 		case '"', '\'':
 			if c != quote {
-				return "", fmt.Errorf("invalid \\%c escape in %c-quoted string", c, quote)
+				return "", fmt.Errorf("\\%c has no meaning between %c and %c: leave the backslash out", c, quote, quote)
 			}
 			out = append(out, c)
 		default:
-			return "", fmt.Errorf("unsupported string escape sequence: \\%c", c)
+			r, _ := utf8.DecodeRuneInString(text[i:])
+			return "", fmt.Errorf("\\%c has no meaning in quotes: write \\\\ for a backslash", r)
 		}
 	}
 	return string(out), nil

@@ -71,7 +71,7 @@ func (r *resolver) macro(e *Ident) Expr {
 		return done
 	}
 	if slices.Contains(r.path, e.Name) {
-		r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("reference loop in macro '%s'", e.Name)}
+		r.err = &MacroError{e.at, e.text, e.Name, fmt.Sprintf("the macro '%s' leads back to itself (reference loop): take its name out of what it uses", e.Name)}
 		return e
 	}
 	condition, ok := r.lookup(e.Name)

@@ -40,7 +40,7 @@ const (
 	None  Modifier = ""
 	AnyOf Modifier = "anyof" // holds for at least one item
 	AllOf Modifier = "allof" // holds for every item
-	OneOf Modifier = "oneof" // holds for exactly one item
+	OneOf Modifier = "oneof" // holds for exactly one item, which is our reading of the word
 )
 
 // The orders matter: of two operators of which one begins with the other, the longer comes first.

@@ -25,7 +25,7 @@ func (e *SyntaxError) Error() string { return e.Message }
 // depth of calls by maxDepth.
 func Parse(text string, maxDepth int) (expr Expr, err error) {
 	if text == "" {
-		return nil, &SyntaxError{Pos{0, 1, 1}, "filter input string is empty"}
+		return nil, &SyntaxError{Pos{0, 1, 1}, "the condition is empty: expected a test, such as proc.name = sh"}
 	}
 	p := &parser{text: text, at: Pos{0, 1, 1}, maxDepth: maxDepth}
 	defer func() {
@@ -39,7 +39,7 @@ func Parse(text string, maxDepth int) (expr Expr, err error) {
 	}()
 	expr = p.or()
 	if p.at.Offset != len(text) {
-		p.failf("unexpected token after '%s', expecting 'or', 'and'", p.last)
+		p.failf("the condition cannot go on like this after '%s': expected 'and', 'or' or its end", p.last)
 	}
 	return expr, nil
 }
@@ -61,7 +61,7 @@ func (p *parser) failf(format string, args ...any) {
 // enter counts a level; the caller defers p.leave.
 func (p *parser) enter() {
 	if p.depth++; p.depth >= p.maxDepth {
-		p.failf("exceeded max depth limit of %d", p.maxDepth)
+		p.failf("the condition is nested deeper than %d levels: take parts of it out into macros", p.maxDepth)
 	}
 }
 
@@ -97,7 +97,7 @@ func (p *parser) after(word string, next func() Expr) Expr {
 		return next()
 	}
 	if !p.take("(") {
-		p.failf("expected blank or '(' after '%s'", word)
+		p.failf("'%s' must be followed by a blank or '(', and by one more test", word)
 	}
 	return p.rest()
 }
@@ -137,7 +137,7 @@ func (p *parser) rest() Expr {
 	e := p.or()
 	p.blanks()
 	if !p.take(")") {
-		p.failf("expected a ')' token")
+		p.failf("a '(' is never closed: expected ')' after '%s'", p.last)
 	}
 	return e
 }
@@ -159,7 +159,7 @@ func (p *parser) check() Expr {
 	if name := p.identifier(); name != "" {
 		return &Ident{name, p.ident(at)}
 	}
-	p.failf("expected a '(' token, a field check, or an identifier")
+	p.failf("expected a test (a field and an operator), the name of a macro, or '('")
 	return nil
 }
 
@@ -182,10 +182,10 @@ func (p *parser) brackets() (string, bool) {
 		ok = arg != ""
 	}
 	if !ok {
-		p.failf("expected a valid field argument: a quoted string or a bare string")
+		p.failf("expected an argument in the brackets: quote it if it has blanks, quotes or brackets in it")
 	}
 	if !p.take("]") {
-		p.failf("expected a ']' token")
+		p.failf("the brackets are never closed: expected ']' after the argument")
 	}
 	return arg, true
 }
@@ -201,7 +201,7 @@ func (p *parser) call(name string, at Pos) *Call {
 		p.blanks()
 	}
 	if !p.take(")") {
-		p.failf("expected a ')' token closing the transformer")
+		p.failf("the arguments of '%s' are never closed: expected ',' or ')' after '%s'", name, p.last)
 	}
 	if name == GetOpt {
 		c.Selector, c.HasSelector = p.brackets()
@@ -228,7 +228,7 @@ func (p *parser) argument(list bool) Operand {
 	if name := p.fieldName(); name != "" {
 		return p.field(name, at)
 	}
-	p.failf("expected a field, a quoted string, a number, a list, or a nested valid transformer: %s", quotedNames(Transformers()))
+	p.failf("expected an argument: a field, a number, a text in quotes, a list in parentheses or a transformer (%s)", quotedNames(Transformers()))
 	return nil
 }
 
@@ -246,7 +246,7 @@ func (p *parser) arguments(at Pos) *List {
 			return l
 		}
 		if !p.take(",") {
-			p.failf("expected a ')' token")
+			p.failf("the list is never closed: expected ',' or ')' after '%s'", p.last)
 		}
 	}
 }
@@ -261,7 +261,7 @@ func (p *parser) literal() Operand {
 	if text := p.bare(); text != "" {
 		return &Literal{text, at}
 	}
-	p.failf("expected a string value")
+	p.failf("expected one more item of the list: quote it if it has blanks, quotes, commas, parentheses or '=' in it")
 	return nil
 }
 
@@ -298,7 +298,7 @@ func (p *parser) condition(left Operand, at Pos) Expr {
 	for _, op := range Operators() {
 		names = append(names, string(op))
 	}
-	p.failf("expected a valid check operator: one of %s", quotedNames(names))
+	p.failf("expected an operator after '%s': one of %s", p.last, quotedNames(names))
 	return nil
 }
 
@@ -365,7 +365,7 @@ func (p *parser) number() Operand {
 	if text := p.numberText(); text != "" {
 		return &Literal{text, at}
 	}
-	p.failf("expected a number value or a field with a valid transformer: %s", quotedNames(append(Transformers(), Val)))
+	p.failf("the right side must be a number, or a field within a transformer (%s)", quotedNames(append(Transformers(), Val)))
 	return nil
 }
 
@@ -383,7 +383,7 @@ func (p *parser) stringValue() Operand {
 	if text := p.bare(); text != "" {
 		return &Literal{text, at}
 	}
-	p.failf("expected a string value or a field with a valid transformer: %s", quotedNames(append(Transformers(), Val)))
+	p.failf("the right side must be a text, in quotes where it is more than a word, or a field within a transformer (%s)", quotedNames(append(Transformers(), Val)))
 	return nil
 }
 
@@ -401,7 +401,7 @@ func (p *parser) list() Operand {
 	if name := p.identifier(); name != "" {
 		return &List{Name: name, Items: []Operand{&Literal{name, at}}, At: at}
 	}
-	p.failf("expected a list, an identifier, or a field with a valid transformer: %s", quotedNames(append(Transformers(), Val)))
+	p.failf("the right side must be a list in parentheses, the name of a list, or a field within a transformer (%s)", quotedNames(append(Transformers(), Val)))
 	return nil
 }
 
@@ -419,7 +419,7 @@ func (p *parser) literals(at Pos) *List {
 			return l
 		}
 		if !p.take(",") {
-			p.failf("expected a ')' token")
+			p.failf("the list is never closed: expected ',' or ')' after '%s'", p.last)
 		}
 	}
 }
@@ -432,12 +432,12 @@ func (p *parser) value() Operand {
 		fieldAt := p.at
 		name := p.fieldName()
 		if name == "" {
-			p.failf("expected a field within '%s' transformer", Val)
+			p.failf("'%s' takes a field: expected its name after '('", Val)
 		}
 		c := &Call{Name: Val, Args: []Operand{p.field(name, fieldAt)}, At: at}
 		p.blanks()
 		if !p.take(")") {
-			p.failf("expected a ')' token closing the transformer")
+			p.failf("'%s' takes nothing but a field: expected ')' after '%s'", Val, p.last)
 		}
 		return c
 	}

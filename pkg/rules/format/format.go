@@ -32,9 +32,9 @@ type token struct {
 const maxWidth = 4096
 
 var (
-	errEmpty  = errors.New("empty formatting token")
-	errEnd    = errors.New("invalid formatting syntax: formatting cannot end with a %")
-	errNumber = errors.New("invalid formatting syntax: formatting cannot end with a number")
+	errEmpty  = errors.New("the text is empty")
+	errEnd    = errors.New("the text ends in %: the name of a field must follow it")
+	errNumber = errors.New("the text ends in % and a width: the name of a field must follow them")
 )
 
 // Parse reads a format for events of one source. "%field" stands for a field's value, by the longest field name that
@@ -67,7 +67,7 @@ func Parse(source event.Source, text string) (*Format, error) {
 			}
 			width, err := strconv.Atoi(rest[:digits])
 			if err != nil || width > maxWidth {
-				return nil, fmt.Errorf("invalid formatting syntax: the width %s is above %d", rest[:digits], maxWidth)
+				return nil, fmt.Errorf("the width %s is too large: at most %d bytes", rest[:digits], maxWidth)
 			}
 			t.width = width
 			rest = rest[digits:]

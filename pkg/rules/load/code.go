@@ -43,51 +43,51 @@ func (c Code) String() string { return string(c) }
 func (c Code) Short() string {
 	switch c {
 	case ErrFileRead:
-		return "File read error"
+		return "the file cannot be read"
 	case ErrYAMLParse:
-		return "YAML parse error"
+		return "not valid YAML"
 	case ErrYAMLValidate:
-		return "Error validating internal structure of YAML file"
+		return "not the form of a rule file"
 	case ErrCompileCondition:
-		return "Error compiling condition"
+		return "the condition is wrong"
 	case ErrCompileOutput:
-		return "Error compiling output"
+		return "the output is wrong"
 	case ErrValidate:
-		return "Error validating rule/macro/list/exception objects"
+		return "items that do not fit together"
 	case ErrExtension:
-		return "Error in extension item"
+		return "an added kind of item is wrong"
 	case WarnUnknownSource:
-		return "Unknown event source"
+		return "rule for a source that is not here"
 	case WarnUnsafeNACheck:
-		return "Unsafe <NA> comparison in condition"
+		return "condition that compares with <NA>"
 	case WarnNoEventType:
-		return "Condition has no event-type restriction"
+		return "rule for too many types of events"
 	case WarnUnknownFilter:
-		return "Unknown field or event-type in condition or output"
+		return "rule skipped for what it names and nobody knows"
 	case WarnUnusedMacro:
-		return "Unused macro"
+		return "macro that nothing uses"
 	case WarnUnusedList:
-		return "Unused list"
+		return "list that nothing uses"
 	case WarnUnknownItem:
-		return "Unknown rules file item"
+		return "item of no known kind"
 	case WarnDeprecatedItem:
-		return "Used deprecated item"
+		return "outdated key or field"
 	case WarnExtension:
-		return "Warning in extension item"
+		return "an added kind of item may be wrong"
 	case WarnAppendNoValues:
-		return "Overriding/appending with no values"
+		return "exception that adds nothing"
 	case WarnExceptionNameNotUnique:
-		return "Multiple exceptions defined with the same name"
+		return "name of an exception used twice"
 	case WarnInvalidMacroName:
-		return "Invalid macro name"
+		return "macro name that conditions cannot use"
 	case WarnInvalidListName:
-		return "Invalid list name"
+		return "list name that is more than one word"
 	case WarnCompileCondition:
-		return "Warning in rule condition"
+		return "condition that may not mean what it says"
 	case WarnUnknownKey:
-		return "Unknown key in item definition"
+		return "key that such an item does not have"
 	case WarnNotSupplied:
-		return "Field or event that is not supplied"
+		return "rule that asks for what no event here has"
 	}
 	return string(c)
 }

@@ -17,10 +17,10 @@ func (l *Loader) require(r requirement, at place) error {
 	names := map[string]bool{}
 	for _, p := range r.alternatives {
 		if _, ok := parseVersion(p.version); !ok {
-			return fail(ErrValidate, at, "Invalid required version '%s' for plugin '%s'", p.version, p.name)
+			return fail(ErrValidate, at, "plugin '%s' is required in version '%s': expected three numbers, as in 0.4.0", p.name, p.version)
 		}
 		if names[p.name] {
-			return fail(ErrValidate, at, "Defined multiple alternative version requirements for plugin '%s'", p.name)
+			return fail(ErrValidate, at, "plugin '%s' is named more than once: alternatives must be other plugins", p.name)
 		}
 		names[p.name] = true
 	}
@@ -74,11 +74,11 @@ func (l *Loader) defineRule(v *rule, result *Result) error {
 	}
 	if _, ok := event.ParseSource(v.source); !ok {
 		v.unknownSource = true
-		result.warn(WarnUnknownSource, v.at, "Unknown source %s, skipping", v.source)
+		result.warn(WarnUnknownSource, v.at, "the rule is skipped, because no events come from '%s': expected 'syscall' or 'terminal'", v.source)
 	}
 	for _, x := range v.exceptions {
 		if !x.fields.set {
-			return fail(ErrValidate, x.at, "Rule exception item must have fields property with a list of fields")
+			return fail(ErrValidate, x.at, "the exception has no 'fields': name the fields that its values are for")
 		}
 		if err := x.check(v); err != nil {
 			return err
@@ -102,7 +102,8 @@ func (x *exception) check(r *rule) error {
 			}
 		}
 		if len(fields) != len(x.comps.items) {
-			return fail(ErrValidate, x.at, "Fields and comps lists must have equal length")
+			return fail(ErrValidate, x.at, "'fields' and 'comps' must have the same number of items, not %d and %d",
+				len(fields), len(x.comps.items))
 		}
 		for _, comp := range x.comps.items {
 			if _, _, ok := filter.ParseOp(comp.text); !ok {
@@ -115,10 +116,11 @@ func (x *exception) check(r *rule) error {
 			x.comps = values{set: true, text: string(filter.OpIn)}
 		}
 		if x.comps.list {
-			return fail(ErrValidate, x.at, "Fields and comps must both be strings")
+			return fail(ErrValidate, x.at, "'fields' is a single field, so 'comps' must be a single operator, not a sequence")
 		}
 		if !filter.IsListOp(filter.Op(x.comps.text)) {
-			return fail(ErrValidate, x.at, "When fields is a single value, comps must be one of (in, pmatch, intersects)")
+			return fail(ErrValidate, x.at, "'%s' does not compare with a list: for a single field, "+
+				"'comps' must be in, intersects or pmatch", x.comps.text)
 		}
 	}
 	if !known {
@@ -150,7 +152,7 @@ func (l *Loader) appendRule(u *update, source string) error {
 		return fail(ErrValidate, u.at, textSource)
 	}
 	if u.empty() {
-		return fail(ErrValidate, u.at, "Appended rule must have exceptions or condition property")
+		return fail(ErrValidate, u.at, "there is nothing to add: expected 'condition' or 'exceptions'")
 	}
 	if u.condition != nil {
 		r.condition += " " + *u.condition
@@ -171,7 +173,7 @@ func (l *Loader) appendRule(u *update, source string) error {
 				return fail(ErrValidate, x.at, "Rule exception must have fields property with a list of fields")
 			}
 			if len(x.values) == 0 {
-				return fail(ErrValidate, x.at, "Rule exception must have values property with a list of values")
+				return fail(ErrValidate, x.at, "an exception that is added to a rule needs 'values'")
 			}
 			if err := x.check(r); err != nil {
 				return err
@@ -180,10 +182,10 @@ func (l *Loader) appendRule(u *update, source string) error {
 			continue
 		}
 		if x.fields.set {
-			return fail(ErrValidate, x.at, "Can not append exception fields to existing exception, only values")
+			return fail(ErrValidate, x.at, "the rule has an exception of this name, so only 'values' can be added: remove 'fields'")
 		}
 		if x.comps.set {
-			return fail(ErrValidate, x.at, "Can not append exception comps to existing exception, only values")
+			return fail(ErrValidate, x.at, "the rule has an exception of this name, so only 'values' can be added: remove 'comps'")
 		}
 		y := *r.exceptions[i]
 		y.values = append(slices.Clip(y.values), x.values...)
@@ -202,7 +204,7 @@ func (l *Loader) replaceRule(u *update, source string) error {
 		return fail(ErrValidate, u.at, textSource)
 	}
 	if u.empty() {
-		return fail(ErrValidate, u.at, "The rule must have at least one field that can be replaced")
+		return fail(ErrValidate, u.at, "there is nothing to replace: name at least one key under 'override'")
 	}
 	if u.condition != nil {
 		r.condition, r.conditionAt = *u.condition, u.conditionAt
@@ -244,7 +246,7 @@ func (l *Loader) replaceRule(u *update, source string) error {
 func (l *Loader) enable(name string, enabled bool, at place) error {
 	r, ok := l.rules.get(name)
 	if !ok {
-		return fail(ErrValidate, at, "Rule has 'enabled' key but no rule by that name already exists")
+		return fail(ErrValidate, at, "there is no rule of this name yet that could be switched: define it before, here or in an earlier file")
 	}
 	r.enabled = enabled
 	return nil

@@ -45,12 +45,12 @@ func (l *Loader) compile(result *Result) error {
 	}
 	for _, m := range l.macros.all {
 		if !m.used {
-			result.warn(WarnUnusedMacro, m.at, "Macro not referred to by any other rule/macro")
+			result.warn(WarnUnusedMacro, m.at, "no rule and no other macro uses this macro: remove it, or use it")
 		}
 	}
 	for _, v := range l.lists.all {
 		if !v.used {
-			result.warn(WarnUnusedList, v.at, "List not referred to by any other rule/macro")
+			result.warn(WarnUnusedList, v.at, "no condition and no other list uses this list: remove it, or use it")
 		}
 	}
 	l.out = out
@@ -220,7 +220,8 @@ func (l *Loader) compileRule(r *rule, result *Result) (out *Rule, skip bool, err
 		result.warn(WarnCompileCondition, r.conditionAt, "the rule can never fire: it asks for enter events, which no longer exist")
 	}
 	if source == event.Syscall && r.warnEventTypes && out.Condition.Types.Len() > manyTypes {
-		result.warn(WarnNoEventType, r.at, "Rule matches too many evt.type values. This has a significant performance penalty.")
+		result.warn(WarnNoEventType, r.at, "the rule is tested for %d types of events, which takes time: "+
+			"name the types that are meant with evt.type", out.Condition.Types.Len())
 	}
 	l.supply(r, out, result)
 	return out, false, nil
@@ -239,7 +240,7 @@ func deprecated(refs []field.Ref, where string, at place, result *Result) {
 			why = "enter events no longer exist, so 'evt.dir = <' is always true and 'evt.dir = >' always false; " +
 				"the test can be removed"
 		}
-		result.warn(WarnDeprecatedItem, at, "usage of deprecated field '%s' has been detected in the rule %s: %s", ref.Name, where, why)
+		result.warn(WarnDeprecatedItem, at, "the %s names the outdated field '%s': %s", where, ref.Name, why)
 	}
 }
 
@@ -346,7 +347,7 @@ func (x *exception) flat(w *strings.Builder) error {
 	fmt.Fprintf(w, "(%s %s (", x.fields.text, x.comps.text)
 	for i, v := range x.values {
 		if v.list {
-			return fail(ErrValidate, x.at, "Expected values array to contain a list of strings")
+			return fail(ErrValidate, x.at, "'fields' is a single field, so each of 'values' must be a single value")
 		}
 		if i > 0 {
 			w.WriteString(", ")
@@ -365,7 +366,8 @@ func (x *exception) tuples(w *strings.Builder) error {
 	w.WriteByte('(')
 	for i, tuple := range x.values {
 		if len(tuple.items) != len(x.fields.items) {
-			return fail(ErrValidate, x.at, "Fields and values lists must have equal length")
+			return fail(ErrValidate, x.at, "'fields' and each of 'values' must have the same number of items, not %d and %d",
+				len(x.fields.items), len(tuple.items))
 		}
 		if i > 0 {
 			w.WriteString(" or ")

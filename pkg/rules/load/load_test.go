@@ -118,8 +118,8 @@ func TestListsAndMacros(t *testing.T) {
 		"with a modifier":    {"- {list: l, items: [a, b]}" + rule("proc.name startswith anyof (l)"), "proc.name startswith anyof (a, b)"},
 		"itself":             {"- {list: l, items: [l]}" + rule("proc.name in (l)"), "proc.name in (l)"},
 		"no items":           {"- {list: l}", "!Item has no mapping for key 'items'"},
-		"items a text":       {"- {list: l, items: a}", "!Value is not a sequence"},
-		"items of lists":     {"- {list: l, items: [[a]]}", "!sequence value is not scalar"},
+		"items a text":       {"- {list: l, items: a}", "!expected a sequence for 'items'"},
+		"items of lists":     {"- {list: l, items: [[a]]}", "!every item of 'items' must be a single value"},
 		"added to nothing":   {"- {list: l, items: [a], append: true}", "!no list by that name"},
 
 		"macro":               {"- {macro: m, condition: proc.name=a}" + rule("m and fd.num=1"), "(proc.name = a and fd.num = 1)"},
@@ -129,29 +129,29 @@ func TestListsAndMacros(t *testing.T) {
 		"macro replaced":      {"- {macro: m, condition: proc.name=a}\n- {macro: n, condition: m}\n- {macro: m, condition: proc.name=b}" + rule("n"), "proc.name = b"},
 		"macro added":         {"- {macro: m, condition: proc.name=a}\n- {macro: m, condition: or fd.num=1, append: true}" + rule("m"), "(proc.name = a or fd.num = 1)"},
 		"itself at once":      {"- {macro: m, condition: m}", "!Undefined macro 'm' used in filter."},
-		"loop":                {"- {macro: m, condition: proc.name=a}\n- {macro: n, condition: m}\n- {macro: m, condition: n}" + rule("m"), "!reference loop in macro"},
-		"loop of one":         {"- {macro: m, condition: proc.name=a}\n- {macro: m, condition: m}" + rule("m"), "!reference loop in macro 'm'"},
+		"loop":                {"- {macro: m, condition: proc.name=a}\n- {macro: n, condition: m}\n- {macro: m, condition: n}" + rule("m"), "!the macro 'n' leads back to itself (reference loop)"},
+		"loop of one":         {"- {macro: m, condition: proc.name=a}\n- {macro: m, condition: m}" + rule("m"), "!the macro 'm' leads back to itself (reference loop)"},
 		"unknown":             {rule("m"), "!Undefined macro 'm' used in filter."},
 		"macro with list":     {"- {list: l, items: [a]}\n- {macro: m, condition: proc.name in (l)}" + rule("m"), "proc.name in (a)"},
-		"bad macro":           {"- {macro: m, condition: proc.name and}" + rule("m"), "!expected a valid check operator"},
-		"added dangling":      {"- {macro: m, condition: proc.name=a}\n- {macro: m, condition: and, append: true}" + rule("m"), "!expected blank or '(' after 'and'"},
+		"bad macro":           {"- {macro: m, condition: proc.name and}" + rule("m"), "!expected an operator after 'proc.name'"},
+		"added dangling":      {"- {macro: m, condition: proc.name=a}\n- {macro: m, condition: and, append: true}" + rule("m"), "!'and' must be followed by a blank or '('"},
 		"macro without":       {"- {macro: m}", "!Item has no mapping for key 'condition'"},
 		"macro name":          {"- {macro: , condition: a}", "!Mapping for key 'macro' is empty"},
-		"engine":              {"- {required_engine_version: 0.63.0}", "!Rules require engine version 0.63.0, but engine version is 0.62.0"},
-		"engine major":        {"- {required_engine_version: 1.0.0}", "!Rules require engine version 1.0.0"},
+		"engine":              {"- {required_engine_version: 0.63.0}", "!the file asks for engine version 0.63.0, and this engine does as 0.62.0"},
+		"engine major":        {"- {required_engine_version: 1.0.0}", "!the file asks for engine version 1.0.0"},
 		"engine old":          {"- {required_engine_version: 31}" + rule("proc.name=a"), "proc.name = a"},
 		"engine now":          {"- {required_engine_version: 0.62.0}" + rule("proc.name=a"), "proc.name = a"},
-		"plugins not a list":  {"- {required_plugin_versions: container}", "!must be a sequence"},
+		"plugins not a list":  {"- {required_plugin_versions: container}", "!expected a sequence of plugins"},
 		"plugin without":      {"- required_plugin_versions: [{name: container}]", "!Item has no mapping for key 'version'"},
-		"plugin version":      {"- required_plugin_versions: [{name: container, version: new}]", "!Invalid required version 'new' for plugin 'container'"},
-		"plugin twice":        {"- required_plugin_versions: [{name: a, version: 1.0.0, alternatives: [{name: a, version: 2.0.0}]}]", "!multiple alternative"},
+		"plugin version":      {"- required_plugin_versions: [{name: container, version: new}]", "!plugin 'container' is required in version 'new'"},
+		"plugin twice":        {"- required_plugin_versions: [{name: a, version: 1.0.0, alternatives: [{name: a, version: 2.0.0}]}]", "!plugin 'a' is named more than once"},
 		"depth":               {rule(strings.Repeat("(", 150) + "proc.name=a" + strings.Repeat(")", 150)), "proc.name = a"},
-		"too deep":            {rule(strings.Repeat("(", 250) + "proc.name=a" + strings.Repeat(")", 250)), "!exceeded max depth limit of 1000"},
+		"too deep":            {rule(strings.Repeat("(", 250) + "proc.name=a" + strings.Repeat(")", 250)), "!nested deeper than 1000 levels"},
 		"unknown source":      {"- {rule: x, desc: d, condition: a.b=1, output: o, priority: INFO, source: k8s_audit}" + rule("proc.name=a"), "proc.name = a"},
 		"skipped":             {"- {rule: x, desc: d, condition: no.field=1, output: o, priority: INFO, skip-if-unknown-filter: true}" + rule("proc.name=a"), "proc.name = a"},
 		"skipped for type":    {"- {rule: x, desc: d, condition: evt.type=nothing, output: o, priority: INFO, skip-if-unknown-filter: true}" + rule("proc.name=a"), "proc.name = a"},
 		"skipped for output":  {"- {rule: x, desc: d, condition: fd.num=1, output: '%no.field', priority: INFO, skip-if-unknown-filter: true}" + rule("proc.name=a"), "proc.name = a"},
-		"not skipped for bad": {"- {rule: x, desc: d, condition: fd.num=a, output: o, priority: INFO, skip-if-unknown-filter: true}", "!not a valid number"},
+		"not skipped for bad": {"- {rule: x, desc: d, condition: fd.num=a, output: o, priority: INFO, skip-if-unknown-filter: true}", "!'a' is no number"},
 		"alias":               {"- {list: l, items: &items [a]}\n- {list: m, items: *items}" + rule("proc.name in (m)"), "proc.name in (a)"},
 		"empty items":         {"-\n- ~" + rule("proc.name=a"), "proc.name = a"},
 		"comments only":       {"# nothing\n---\n# nothing" + rule("proc.name=a"), "proc.name = a"},
@@ -192,20 +192,20 @@ func TestExceptions(t *testing.T) {
 		"several":          {"[{name: x, fields: [proc.name], values: [[b]]}, {name: y, fields: fd.num, values: [1]}]", "(proc.name = a and not proc.name = b and not fd.num in (1))"},
 		"modifier":         {"[{name: x, fields: [fd.name], comps: [glob oneof], values: [[[a*, b*]]]}]", "(proc.name = a and not fd.name glob oneof (a*, b*))"},
 		"argument":         {"[{name: x, fields: ['proc.aname[2]'], values: [[b]]}]", "(proc.name = a and not proc.aname[2] = b)"},
-		"not a sequence":   {"x", "!Rule exceptions must be a sequence"},
-		"not a mapping":    {"[x]", "!Rule exception must be a mapping"},
+		"not a sequence":   {"x", "!expected a sequence of exceptions"},
+		"not a mapping":    {"[x]", "!expected an exception: a mapping"},
 		"no name":          {"[{fields: [proc.name]}]", "!Item has no mapping for key 'name'"},
 		"no fields":        {"[{name: x}]", "!Item has no mapping for key 'fields'"},
 		"unknown field":    {"[{name: x, fields: [no.field]}]", "!'no.field' is not a supported filter field"},
 		"unknown operator": {"[{name: x, fields: [proc.name], comps: [like]}]", "!'like' is not a supported comparison operator"},
 		"in with modifier": {"[{name: x, fields: [proc.name], comps: [in oneof]}]", "!'in oneof' is not a supported comparison operator"},
-		"lengths":          {"[{name: x, fields: [proc.name], comps: [=, =]}]", "!Fields and comps lists must have equal length"},
-		"lengths of value": {"[{name: x, fields: [proc.name], values: [[a, b]]}]", "!Fields and values lists must have equal length"},
-		"value no list":    {"[{name: x, fields: [proc.name], values: [a]}]", "!Fields and values lists must have equal length"},
-		"flat with list":   {"[{name: x, fields: proc.name, values: [[a]]}]", "!Expected values array to contain a list of strings"},
-		"flat with =":      {"[{name: x, fields: proc.name, comps: =, values: [a]}]", "!comps must be one of (in, pmatch, intersects)"},
-		"flat, comps list": {"[{name: x, fields: proc.name, comps: [in], values: [a]}]", "!Fields and comps must both be strings"},
-		"values a text":    {"[{name: x, fields: [proc.name], values: a}]", "!Rule exception values must be a sequence"},
+		"lengths":          {"[{name: x, fields: [proc.name], comps: [=, =]}]", "!the same number of items, not 1 and 2"},
+		"lengths of value": {"[{name: x, fields: [proc.name], values: [[a, b]]}]", "!the same number of items, not 1 and 2"},
+		"value no list":    {"[{name: x, fields: [proc.name], values: [a]}]", "!the same number of items, not 1 and 0"},
+		"flat with list":   {"[{name: x, fields: proc.name, values: [[a]]}]", "!each of 'values' must be a single value"},
+		"flat with =":      {"[{name: x, fields: proc.name, comps: =, values: [a]}]", "!'=' does not compare with a list"},
+		"flat, comps list": {"[{name: x, fields: proc.name, comps: [in], values: [a]}]", "!'comps' must be a single operator"},
+		"values a text":    {"[{name: x, fields: [proc.name], values: a}]", "!expected a sequence for 'values'"},
 		"deep":             {"[{name: x, fields: [proc.name], values: [[[[[[[a]]]]]]]}]", "!nested too deep"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,6 +224,21 @@ func TestExceptions(t *testing.T) {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestHarmless shows a file that tries to clear the terminal, wherever its texts come up.
+func TestHarmless(t *testing.T) {
+	for _, text := range []string{
+		`- {rule: "\e[2J", desc: d, condition: "proc.name=a\nand \e[2J", output: o, priority: INFO}`,
+		`- {rule: r, desc: d, condition: fd.num=1, output: "o %\e[2J\n\u009b2J", priority: INFO}`,
+		`- {rule: r, desc: d, condition: fd.num=1, output: o, priority: "\e[2J", "\e[2J": 1}`,
+		`- {rule: r, desc: d, condition: fd.num="\e[2J", output: o, priority: INFO}`,
+	} {
+		r := load.New(load.Options{}).Load("f\x1b.yaml", text)
+		if r.OK() || strings.ContainsAny(r.String()+r.Summary(), "\x1b\u009b") {
+			t.Errorf("%q", r)
+		}
 	}
 }
 
@@ -307,7 +322,7 @@ In rules content: (dir/f.yaml:0:0)
 m and proc.nobody="b"
       ^
 ------
-LOAD_ERR_COMPILE_CONDITION (Error compiling condition): filter_check called with nonexistent field proc.nobody
+LOAD_ERR_COMPILE_CONDITION (the condition is wrong): filter_check called with nonexistent field proc.nobody
 
 1 Warnings:
 In rules content: (dir/f.yaml:0:0)
@@ -317,13 +332,13 @@ In rules content: (dir/f.yaml:0:0)
   typo: 1
   ^
 ------
-LOAD_UNKNOWN_KEY (Unknown key in item definition): Unknown key 'typo' in rule. The key will be ignored.
+LOAD_UNKNOWN_KEY (key that such an item does not have): Unknown key 'typo' in rule: it is ignored
 `
 	if got := r.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := r.Summary(); got != "dir/f.yaml: Invalid\n 1 errors: [LOAD_ERR_COMPILE_CONDITION (Error compiling condition)]\n"+
-		" 1 warnings: [LOAD_UNKNOWN_KEY (Unknown key in item definition)]" {
+	if got := r.Summary(); got != "dir/f.yaml: Invalid\n 1 errors: [LOAD_ERR_COMPILE_CONDITION (the condition is wrong)]\n"+
+		" 1 warnings: [LOAD_UNKNOWN_KEY (key that such an item does not have)]" {
 		t.Error(got)
 	}
 	data, err := json.Marshal(r)

@@ -149,7 +149,7 @@ next:
 			}
 			names = append(names, a.name+":"+a.version)
 		}
-		missing = append(missing, fmt.Errorf("%s: plugin requirement not satisfied, must load one of: %s", r.file, strings.Join(names, ", ")))
+		missing = append(missing, fmt.Errorf("%s: the file needs a plugin that is not built in: %s", r.file, strings.Join(names, " or ")))
 	}
 	return errors.Join(missing...)
 }

@@ -57,7 +57,7 @@ const (
 	itemValue         = "value for"
 )
 
-// String gives the locations as Falco does, one per line.
+// String gives the locations in the order in which one holds the next, one per line.
 func (c Context) String() string {
 	var w strings.Builder
 	for i, l := range c.Locations {
@@ -68,16 +68,16 @@ func (c Context) String() string {
 		}
 		w.WriteString(l.Type)
 		if l.Name != "" {
-			fmt.Fprintf(&w, " '%s'", l.Name)
+			fmt.Fprintf(&w, " '%s'", visible(l.Name))
 		}
-		fmt.Fprintf(&w, ": (%s:%d:%d)\n", l.File, l.Line, l.Column)
+		fmt.Fprintf(&w, ": (%s:%d:%d)\n", visible(l.File), l.Line, l.Column)
 	}
 	return w.String()
 }
 
-// String gives the problem as Falco does, on several lines.
+// String gives the problem on several lines: the items that lead to it, the line at fault, the code and the message.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s------\n%s------\n%s (%s): %s\n", p.Where, p.Where.Snippet, p.Code, p.Code.Short(), p.Message)
+	return fmt.Sprintf("%s------\n%s------\n%s (%s): %s\n", p.Where, p.Where.Snippet, p.Code, p.Code.Short(), visible(p.Message))
 }
 
 // place is a Context in the making. Most places are never shown, so what costs time is left for when one is.
@@ -146,13 +146,7 @@ func (p place) expression(at filter.Pos, condition string) place {
 	if runes := []rune(name); len(runes) > most {
 		name = string(runes[:most-3]) + "..."
 	}
-	name = visible(strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' {
-			return ' '
-		}
-		return r
-	}, name))
-	l := Location{Type: itemExpression, File: `"` + name + `"`, Line: at.Line, Column: at.Column, Offset: at.Offset}
+	l := Location{Type: itemExpression, File: `"` + visible(name) + `"`, Line: at.Line, Column: at.Column, Offset: at.Offset}
 	return place{&p, l, &source{text: condition}}
 }
 
@@ -162,7 +156,7 @@ const snippetWidth = 160
 // snippet cuts the line at offset out of text and puts a caret below the place.
 func snippet(text string, offset int) string {
 	if text == "" {
-		return "<No context available>\n"
+		return "<nothing to show>\n"
 	}
 	// The place may be past the end, or at the line break that follows what is missing.
 	offset = min(offset, len(text)-1)
@@ -202,11 +196,11 @@ func cutBack(s string, n int) string {
 	return s[:n]
 }
 
-// visible makes control characters harmless, so that showing a file cannot change a terminal.
+// visible puts a text on one line and makes control characters harmless, so that showing a file cannot change a terminal.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\t':
+		case r == '\t' || r == '\n' || r == '\r':
 			return ' '
 		case r < ' ' || r >= 0x7f && r < 0xa0:
 			return utf8.RuneError

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,17 +22,17 @@ type reader struct {
 	nodes  int // how many YAML nodes were looked at
 }
 
-// The messages that people and tools know.
+// Messages about updates. Those that tools look for in output have the wording that tools look for.
 const (
 	textAppend = "'append' key is deprecated. Add an 'append' entry (e.g. 'condition: append') under 'override' instead."
 	// #nosec G101 -- no secret.
 	textEnabled = "The standalone 'enabled' key usage is deprecated. The correct approach requires also a 'replace' entry " +
 		"under the 'override' key (i.e. 'enabled: replace')."
-	textBoth = "Keys 'override' and 'append: true' cannot be used together. Add an 'append' entry " +
-		"(e.g. 'condition: append') under 'override' instead."
+	textBoth = "'append: true' and 'override' exclude each other: keep 'override', and name there what is added to, " +
+		"as in 'condition: append'"
 	textNoMacro   = "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists"
 	textNoList    = "List uses 'append' or 'override.items: append' but no list by that name already exists"
-	textNoRule    = "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists"
+	textNoRule    = "there is no rule of this name yet that could be added to: define it before, here or in an earlier file"
 	textNoReplace = "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists"
 )
 
@@ -57,7 +59,7 @@ func (r *reader) read() error {
 			return fail(ErrYAMLValidate, r.root, "Rules content is not yaml")
 		}
 		if !isSequence(content) {
-			return fail(ErrYAMLValidate, r.root, "Rules content is not yaml array of objects")
+			return fail(ErrYAMLValidate, r.root, "the document is a mapping: expected a sequence of items, each after '- '")
 		}
 		for _, item := range content.Content {
 			if item = deref(item); item == nil || isNull(item) {
@@ -103,7 +105,7 @@ func (r *reader) item(n *yaml.Node) error {
 	case member(n, "rule") != nil:
 		return r.rule(n)
 	}
-	r.result.warn(WarnUnknownItem, r.in(r.root, itemItem, "", n), "Unknown top level item")
+	r.result.warn(WarnUnknownItem, r.in(r.root, itemItem, "", n), "the item is ignored: it has none of the keys rule, macro, list, required_engine_version, required_plugin_versions")
 	return nil
 }
 
@@ -120,10 +122,10 @@ func (r *reader) scalar(n *yaml.Node, key string, at place, optional bool) (text
 	}
 	valueAt := r.in(at, itemValue, key, v)
 	if !isScalar(v) {
-		return "", false, fail(ErrYAMLValidate, valueAt, "Value is not a scalar value")
+		return "", false, fail(ErrYAMLValidate, valueAt, "expected a single value for '%s', not a sequence or a mapping", key)
 	}
 	if v.Value == "" {
-		return "", false, fail(ErrYAMLValidate, valueAt, "Value must be non-empty")
+		return "", false, fail(ErrYAMLValidate, valueAt, "the value of '%s' is empty: give one", key)
 	}
 	return v.Value, true, nil
 }
@@ -141,7 +143,7 @@ func (r *reader) truth(n *yaml.Node, key string, at place, optional bool) (*bool
 	}
 	value, ok := parseBool(text)
 	if !ok {
-		return nil, fail(ErrYAMLValidate, r.in(at, itemValue, key, member(n, key)), "Can't decode YAML scalar value")
+		return nil, fail(ErrYAMLValidate, r.in(at, itemValue, key, member(n, key)), "expected true or false for '%s', not '%s'", key, text)
 	}
 	return &value, nil
 }
@@ -154,7 +156,8 @@ func (r *reader) integer(n *yaml.Node, key string, at place, optional bool) (*in
 	}
 	value, err := strconv.ParseInt(text, 0, 64)
 	if err != nil || value < 0 {
-		return nil, fail(ErrYAMLValidate, r.in(at, itemValue, key, member(n, key)), "Can't decode YAML scalar value")
+		return nil, fail(ErrYAMLValidate, r.in(at, itemValue, key, member(n, key)),
+			"expected a whole number from 0 for '%s', not '%s'", key, text)
 	}
 	return &value, nil
 }
@@ -170,7 +173,7 @@ func (r *reader) texts(n *yaml.Node, key string, at place, optional bool) ([]str
 	}
 	valueAt := r.in(at, itemValue, key, v)
 	if !isSequence(v) {
-		return nil, fail(ErrYAMLValidate, valueAt, "Value is not a sequence")
+		return nil, fail(ErrYAMLValidate, valueAt, "expected a sequence for '%s', as in [a, b]", key)
 	}
 	if err := r.count(v); err != nil {
 		return nil, err
@@ -179,10 +182,10 @@ func (r *reader) texts(n *yaml.Node, key string, at place, optional bool) ([]str
 	for _, item := range v.Content {
 		// An empty item is the empty text, or what stands there: ~, null.
 		if item = deref(item); item == nil || item.Kind != yaml.ScalarNode {
-			return nil, fail(ErrYAMLValidate, valueAt, "sequence value is not scalar")
+			return nil, fail(ErrYAMLValidate, valueAt, "every item of '%s' must be a single value", key)
 		}
 		if isNull(item) {
-			return nil, fail(ErrYAMLValidate, r.in(valueAt, itemListItem, "", item), "sequence value is not scalar")
+			return nil, fail(ErrYAMLValidate, r.in(valueAt, itemListItem, "", item), "an item of '%s' is empty: remove it, or put \"\" for the empty text", key)
 		}
 		out = append(out, item.Value)
 	}
@@ -194,7 +197,7 @@ func (r *reader) unknownKeys(n *yaml.Node, at place, known map[string]bool) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if !known[key.Value] {
-			r.result.warn(WarnUnknownKey, r.in(at, itemValue, key.Value, key), "Unknown key '%s' in %s. The key will be ignored.",
+			r.result.warn(WarnUnknownKey, r.in(at, itemValue, key.Value, key), "Unknown key '%s' in %s: it is ignored",
 				key.Value, at.location.Type)
 		}
 	}
@@ -215,7 +218,7 @@ func (r *reader) engineVersion(n *yaml.Node) error {
 		return fail(ErrYAMLValidate, at, "Unable to parse engine version '%s' as a semver string. Expected \"x.y.z\" semver format.", text)
 	}
 	if ours, _ := parseVersion(EngineVersion); !ours.serves(wanted) {
-		return fail(ErrValidate, at, "Rules require engine version %s, but engine version is %s", wanted, ours)
+		return fail(ErrValidate, at, "the file asks for engine version %s, and this engine does as %s: use a file made for that", wanted, ours)
 	}
 	return nil
 }
@@ -225,7 +228,7 @@ func (r *reader) pluginVersions(n *yaml.Node) error {
 	at := r.in(r.root, itemPlugins, "", v)
 	r.unknownKeys(n, at, map[string]bool{"required_plugin_versions": true})
 	if !isSequence(v) {
-		return fail(ErrYAMLValidate, at, "Value of required_plugin_versions must be a sequence")
+		return fail(ErrYAMLValidate, at, "expected a sequence of plugins, each with 'name' and 'version'")
 	}
 	if err := r.count(v); err != nil {
 		return err
@@ -236,7 +239,7 @@ func (r *reader) pluginVersions(n *yaml.Node) error {
 		}
 		entryAt := r.in(at, itemPlugin, "", item)
 		if !isMap(item) {
-			return fail(ErrYAMLValidate, entryAt, "Plugin version must be a mapping")
+			return fail(ErrYAMLValidate, entryAt, "expected a plugin: a mapping with 'name' and 'version'")
 		}
 		first, entryAt, err := r.plugin(item, at, itemPlugin)
 		if err != nil {
@@ -245,14 +248,14 @@ func (r *reader) pluginVersions(n *yaml.Node) error {
 		required := requirement{r.name, []plugin{first}}
 		if alternatives := member(item, "alternatives"); alternatives != nil {
 			if !isSequence(alternatives) {
-				return fail(ErrYAMLValidate, entryAt, "Value of plugin version alternatives must be a sequence")
+				return fail(ErrYAMLValidate, entryAt, "expected a sequence for 'alternatives', each item with 'name' and 'version'")
 			}
 			if err := r.count(alternatives); err != nil {
 				return err
 			}
 			for _, a := range alternatives.Content {
 				if a = deref(a); !isMap(a) {
-					return fail(ErrYAMLValidate, entryAt, "Plugin version alternative must be a mapping")
+					return fail(ErrYAMLValidate, entryAt, "each of 'alternatives' must be a mapping with 'name' and 'version'")
 				}
 				p, _, err := r.plugin(a, entryAt, itemAlternative)
 				if err != nil {
@@ -289,8 +292,8 @@ func (r *reader) list(n *yaml.Node) error {
 	}
 	at := r.in(r.root, itemList, name, n)
 	if !filter.IsBare(name) {
-		r.result.warn(WarnInvalidListName, at, "List has an invalid name. List names should match a regular expression: "+
-			`([^()"'[:space:]=,]+)`)
+		r.result.warn(WarnInvalidListName, at, "List has an invalid name. List names should match a regular expression, "+
+			`[^()"'=,[:space:]]+: this one has a blank, a quote, a parenthesis, a comma or an equals sign in it`)
 	}
 	items, err := r.texts(n, "items", at, false)
 	if err != nil {
@@ -313,8 +316,8 @@ func (r *reader) macro(n *yaml.Node) error {
 	}
 	at := r.in(r.root, itemMacro, name, n)
 	if !filter.IsIdentifier(name) {
-		r.result.warn(WarnInvalidMacroName, at, "Macro has an invalid name. Macro names should match a regular expression: "+
-			"([a-zA-Z]+[a-zA-Z0-9_]*)")
+		r.result.warn(WarnInvalidMacroName, at, "no condition can name '%s': a macro's name is a letter, then letters, digits and "+
+			"underscores", name)
 	}
 	condition, err := r.needed(n, "condition", at)
 	if err != nil {
@@ -369,7 +372,7 @@ func (r *reader) overrides(n *yaml.Node, parent place, canAppend, canReplace map
 	}
 	at := r.in(parent, itemOverrides, "", v)
 	if !isMap(v) {
-		return o, fail(ErrYAMLValidate, at, "Value of override must be a mapping")
+		return o, fail(ErrYAMLValidate, at, "expected a mapping for 'override', of keys to 'append' or 'replace'")
 	}
 	if err := r.count(v); err != nil {
 		return o, err
@@ -388,18 +391,13 @@ func (r *reader) overrides(n *yaml.Node, parent place, canAppend, canReplace map
 			return o, fail(ErrYAMLValidate, keyAt, "Key '%s' cannot be appended to, use 'replace' instead", key.Value)
 		case how == "replace" && canReplace[key.Value]:
 			o.replace[key.Value] = true
-		case how == "replace":
-			return o, fail(ErrYAMLValidate, keyAt, "Key '%s' cannot be replaced", key.Value)
+		case !canReplace[key.Value]:
+			return o, fail(ErrYAMLValidate, keyAt, "'%s' is no key that can be overridden: expected one of %s",
+				key.Value, strings.Join(slices.Sorted(maps.Keys(canReplace)), ", "))
+		case canAppend[key.Value]:
+			return o, fail(ErrYAMLValidate, keyAt, "expected 'append' or 'replace' for '%s', not '%s'", key.Value, how)
 		default:
-			allowed := make([]string, 0, 2)
-			if canAppend[key.Value] {
-				allowed = append(allowed, "append")
-			}
-			if canReplace[key.Value] {
-				allowed = append(allowed, "replace")
-			}
-			return o, fail(ErrYAMLValidate, keyAt, "Invalid override operation for key '%s': '%s'. Allowed values are: %s",
-				key.Value, how, strings.Join(allowed, " "))
+			return o, fail(ErrYAMLValidate, keyAt, "expected 'replace' for '%s', not '%s'", key.Value, how)
 		}
 	}
 	return o, nil
@@ -418,5 +416,6 @@ func (r *reader) priority(n *yaml.Node, at place) (alert.Priority, error) {
 			return p, nil
 		}
 	}
-	return 0, fail(ErrYAMLValidate, r.in(at, itemPriority, "", member(n, "priority")), "Invalid priority")
+	return 0, fail(ErrYAMLValidate, r.in(at, itemPriority, "", member(n, "priority")),
+		"'%s' is no priority: expected emergency, alert, critical, error, warning, notice, informational (or info) or debug", text)
 }

@@ -160,7 +160,8 @@ func (r *reader) override(n *yaml.Node, name string, at place, o overrides) erro
 		}
 		for _, key := range slices.Sorted(maps.Keys(step.keys)) {
 			if !expected[key] {
-				return fail(ErrYAMLValidate, at, "An %s override for '%s' was specified but '%s' is not defined", step.how, key, key)
+				return fail(ErrYAMLValidate, at, "override: %s of '%s' was specified but '%s' is not defined: "+
+					"add the key, or remove it from 'override'", step.how, key, key)
 			}
 		}
 		u := &update{name: name, at: at}
@@ -174,7 +175,7 @@ func (r *reader) override(n *yaml.Node, name string, at place, o overrides) erro
 	for _, key := range slices.Sorted(maps.Keys(expected)) {
 		if !o.append[key] && !o.replace[key] {
 			return fail(ErrYAMLValidate, r.in(at, itemOverrides, key, member(n, key)),
-				"Unexpected key '%s': no corresponding entry under 'override' is defined.", key)
+				"'override' does not say what becomes of '%s': add '%s: replace' to it, or remove the key here", key, key)
 		}
 	}
 	return nil
@@ -250,7 +251,7 @@ func (r *reader) exceptions(n *yaml.Node, parent place, adds bool) ([]*exception
 	}
 	at := r.in(parent, itemExceptions, "", v)
 	if !isSequence(v) {
-		return nil, fail(ErrYAMLValidate, at, "Rule exceptions must be a sequence")
+		return nil, fail(ErrYAMLValidate, at, "expected a sequence of exceptions, each with 'name' and 'fields'")
 	}
 	if err := r.count(v); err != nil {
 		return nil, err
@@ -263,7 +264,7 @@ func (r *reader) exceptions(n *yaml.Node, parent place, adds bool) ([]*exception
 		}
 		unnamed := r.in(at, itemException, "", item)
 		if !isMap(item) {
-			return nil, fail(ErrYAMLValidate, unnamed, "Rule exception must be a mapping")
+			return nil, fail(ErrYAMLValidate, unnamed, "expected an exception: a mapping with 'name' and 'fields'")
 		}
 		name, err := r.needed(item, "name", unnamed)
 		if err != nil {
@@ -271,7 +272,7 @@ func (r *reader) exceptions(n *yaml.Node, parent place, adds bool) ([]*exception
 		}
 		x := &exception{name: name, at: r.in(parent, itemException, name, item)}
 		if names[name] {
-			r.result.warn(WarnExceptionNameNotUnique, x.at, "Multiple definitions of exception '%s' in the same rule", name)
+			r.result.warn(WarnExceptionNameNotUnique, x.at, "Multiple definitions of exception '%s': give each of them a name of its own", name)
 		}
 		names[name] = true
 		if err := r.exception(item, x, adds); err != nil {
@@ -303,13 +304,13 @@ func (r *reader) exception(n *yaml.Node, x *exception, adds bool) (err error) {
 	v := member(n, "values")
 	if v == nil {
 		if adds {
-			r.result.warn(WarnAppendNoValues, x.at, "Overriding/appending exception with no values")
+			r.result.warn(WarnAppendNoValues, x.at, "Overriding/appending exception with no values: it adds nothing, so give 'values' or remove it")
 		}
 		return nil
 	}
 	at := r.in(x.at, itemExValues, "", v)
 	if !isSequence(v) {
-		return fail(ErrYAMLValidate, at, "Rule exception values must be a sequence")
+		return fail(ErrYAMLValidate, at, "expected a sequence for 'values'")
 	}
 	if err := r.count(v); err != nil {
 		return err
@@ -332,7 +333,7 @@ const maxValues = 4
 
 func (r *reader) values(n *yaml.Node, at place, depth int) (values, error) {
 	if n = deref(n); n == nil || depth > maxValues {
-		return values{}, fail(ErrYAMLValidate, at, "Values are nested too deep")
+		return values{}, fail(ErrYAMLValidate, at, "the values are nested too deep: %d levels are read at most", maxValues)
 	}
 	if err := r.count(n); err != nil {
 		return values{}, err
@@ -340,7 +341,7 @@ func (r *reader) values(n *yaml.Node, at place, depth int) (values, error) {
 	switch {
 	case isScalar(n):
 		if n.Value == "" {
-			return values{}, fail(ErrYAMLValidate, at, "Value must be non-empty")
+			return values{}, fail(ErrYAMLValidate, at, "the value is empty: give one, or remove it")
 		}
 		return values{set: true, text: n.Value}, nil
 	case isSequence(n):
@@ -354,5 +355,5 @@ func (r *reader) values(n *yaml.Node, at place, depth int) (values, error) {
 		}
 		return out, nil
 	}
-	return values{}, fail(ErrYAMLValidate, at, "Could not decode scalar value")
+	return values{}, fail(ErrYAMLValidate, at, "expected a single value or a sequence of such")
 }

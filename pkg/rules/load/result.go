@@ -49,7 +49,7 @@ func (r *Result) verdict() string {
 	case len(r.Warnings) > 0:
 		verdict = "Ok, with warnings"
 	}
-	return r.Name + ": " + verdict
+	return visible(r.Name) + ": " + verdict
 }
 
 // String gives the verdict and all problems with their places.
