@@ -115,6 +115,7 @@ func (c *Cursor) consumer(ctx context.Context, l *link) (jetstream.Consumer, err
 		MaxDeliver:     -1,
 		MaxAckPending:  windowPacks + prefetch,
 		FilterSubjects: n.filters(c.lane, c.minimum),
+		HeadersOnly:    l.server != nil, // see recent
 		Metadata:       map[string]string{"lane": c.lane},
 	}
 	existing, err := l.alerts.Consumer(ctx, want.Durable)
@@ -141,7 +142,7 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// Run brings packs in until ctx ends. Then it gives back what is not done, so that it comes again at once after the
+// Run brings packs in until ctx ends. Then it gives back what is not done; that comes again at most ackWait after the
 // next start.
 func (c *Cursor) Run(ctx context.Context) {
 	var working sync.WaitGroup
@@ -160,7 +161,7 @@ func (c *Cursor) Run(ctx context.Context) {
 		}
 	}
 	working.Wait()
-	c.giveBack()
+	c.giveBack(context.WithoutCancel(ctx))
 }
 
 // pump reads packs over one connection until it or ctx ends.
@@ -191,7 +192,9 @@ func (c *Cursor) pump(ctx context.Context, l *link) error {
 		case err != nil:
 			return err
 		}
-		c.add(msg)
+		if err := c.add(ctx, l, msg); err != nil {
+			return err
+		}
 	}
 }
 
@@ -215,41 +218,42 @@ func (c *Cursor) waitForRoom(ctx context.Context, l *link) bool {
 }
 
 // add takes a message in. One that is held already, or that is done, came again because its ack was late or lost.
-func (c *Cursor) add(msg jetstream.Msg) {
+func (c *Cursor) add(ctx context.Context, l *link, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
-		c.j.log.Error("a message without metadata in the journal", "output", c.lane, "error", err)
-		return
+		return fmt.Errorf("a message without metadata: %w", err)
 	}
-	data := msg.Data()
-	read, err := parsePack(data)
-	if err != nil {
+	read, err := c.j.packOf(ctx, l, msg, meta.Sequence.Stream)
+	switch {
+	case errors.Is(err, errPack):
 		c.j.metrics.damaged.Inc()
 		c.j.log.Error("a damaged pack in the journal is passed over", "output", c.lane, "sequence", meta.Sequence.Stream, "error", err)
-		_ = msg.Ack()
-		return
+		return msg.Ack()
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return msg.Ack() // discarded meanwhile, to make room, and counted there
+	case err != nil:
+		return err // it comes again after ackWait
 	}
-	p := &pack{seq: meta.Sequence.Stream, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: len(data)}
-	for _, f := range read.frames {
-		if p.retried || f.route >= c.minimum {
-			p.frames = append(p.frames, f)
-		}
+	p := &pack{seq: meta.Sequence.Stream, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: read.size}
+	minimum := c.minimum
+	if p.retried {
+		minimum = alert.Debug
 	}
+	p.frames = read.wanted(minimum)
 	p.undone = len(p.frames)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = meta.NumPending
 	if again, ok := c.held[p.seq]; ok {
 		again.msg = msg
-		return
+		return nil
 	}
 	if c.last != nil && c.last.seq == p.seq {
 		c.last.msg = msg
-		return
+		return nil
 	}
 	if c.done[p.seq] || p.undone == 0 {
-		_ = msg.Ack()
-		return
+		return msg.Ack()
 	}
 	if !p.retried && read.after.from(alert.Debug) > c.horizon.from(alert.Debug) {
 		c.horizon = read.after
@@ -260,6 +264,24 @@ func (c *Cursor) add(msg jetstream.Msg) {
 	c.undone += uint64(p.undone) //nolint:gosec // a length
 	c.unread = append(c.unread, p)
 	signal(c.ready)
+	return nil
+}
+
+// packOf finds the pack of a message: in the message itself, among the recent ones, or in the stream.
+func (j *Journal) packOf(ctx context.Context, l *link, msg jetstream.Msg, seq uint64) (*parsed, error) {
+	if l.server == nil {
+		return parsePack(msg.Data())
+	}
+	if p := j.recent.get(msg.Headers().Get(jetstream.MsgIDHeader)); p != nil {
+		return p, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	stored, err := l.alerts.GetMsg(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("reading pack %d: %w", seq, err)
+	}
+	return parsePack(stored.Data)
 }
 
 func signal(ch chan struct{}) {
@@ -297,19 +319,19 @@ func (c *Cursor) take(limit, size int) []Entry {
 		p := c.unread[0]
 		for len(p.frames) > 0 && len(entries) < limit {
 			f := p.frames[0]
-			if size > 0 && len(entries) > 0 && total+len(f.record) > size {
+			if size > 0 && len(entries) > 0 && total+f.size > size {
 				return entries
 			}
 			p.frames = p.frames[1:]
-			a, err := alert.ParseRecord(f.record)
+			a, err := f.open()
 			if err != nil {
 				c.j.metrics.damaged.Inc()
 				c.j.log.Error("a damaged alert in the journal is passed over", "output", c.lane, "sequence", p.seq, "error", err)
 				c.finish(p)
 				continue
 			}
-			total += len(f.record)
-			entries = append(entries, Entry{Alert: a, Size: len(f.record), Retried: p.retried, Sequence: p.seq, pack: p})
+			total += f.size
+			entries = append(entries, Entry{Alert: a, Size: f.size, Retried: p.retried, Sequence: p.seq, pack: p})
 		}
 		if len(p.frames) == 0 {
 			c.unread[0] = nil
@@ -400,27 +422,26 @@ func (c *Cursor) askPending(ctx context.Context) {
 }
 
 // giveBack returns what is held to the stream.
-func (c *Cursor) giveBack() {
+func (c *Cursor) giveBack(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last != nil {
-		_ = c.last.msg.Ack()
-		c.last = nil
-	}
 	for _, p := range c.held {
 		_ = p.msg.Nak()
 	}
-	l, err := c.j.current(canceled())
-	if err == nil {
+	if c.last != nil {
+		// Acks are applied in their order: once this one is, so are all before it.
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		_ = c.last.msg.DoubleAck(ctx)
+		cancel()
+		c.last = nil
+		return
+	}
+	c.j.mu.Lock()
+	l := c.j.link
+	c.j.mu.Unlock()
+	if l != nil {
 		_ = l.nc.FlushTimeout(time.Second)
 	}
-}
-
-// canceled is a context that has ended, to ask without waiting.
-func canceled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }
 
 // Lag is how far a lane is behind.

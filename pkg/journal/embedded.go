@@ -89,7 +89,7 @@ func (e *embedded) connect(ctx context.Context) (*link, error) {
 		srv.WaitForShutdown()
 		return nil, fmt.Errorf("connecting to the embedded NATS server: %w", err)
 	}
-	l, err := newLink(nc, srv)
+	l, err := newLink(ctx, nc, srv)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (e *embedded) close() error {
 // external is an existing cluster.
 type external struct{ cfg Config }
 
-func (e external) connect(context.Context) (*link, error) {
+func (e external) connect(ctx context.Context) (*link, error) {
 	opts := append(clientOptions(slog.New(slog.DiscardHandler)),
 		nats.MaxReconnects(-1), nats.ReconnectWait(500*time.Millisecond), nats.ReconnectJitter(200*time.Millisecond, time.Second),
 		// Nothing is written while no server is reached: the journal must not say "safe" of what waits in memory.
@@ -137,7 +137,7 @@ func (e external) connect(context.Context) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to NATS at %s: %w", redactURL(e.cfg.URL), err)
 	}
-	return newLink(nc, nil)
+	return newLink(ctx, nc, nil)
 }
 
 func (external) close() error { return nil }
@@ -145,12 +145,12 @@ func (external) close() error { return nil }
 // attached is the embedded server of another process, reached through its socket.
 type attached struct{ socket string }
 
-func (a attached) connect(context.Context) (*link, error) {
+func (a attached) connect(ctx context.Context) (*link, error) {
 	nc, err := nats.Connect("", append(clientOptions(slog.New(slog.DiscardHandler)), nats.SetCustomDialer(a), nats.NoReconnect())...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the running Tiercel through %s: %w", a.socket, err)
 	}
-	return newLink(nc, nil)
+	return newLink(ctx, nc, nil)
 }
 
 func (attached) close() error { return nil }

@@ -48,6 +48,7 @@ type Journal struct {
 	engine  engine
 	names   names
 	writer  *writer
+	recent  *recent // nil for a cluster
 	refused chan Refused
 
 	mu   sync.Mutex
@@ -125,6 +126,9 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 		return nil, errors.Join(err, first.close(), e.close())
 	}
 	j.writer = newWriter(j, odometer)
+	if first.server != nil {
+		j.recent = newRecent()
+	}
 	// The goroutines below live as long as the journal, not as long as the context that opened it.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	j.stop = stop

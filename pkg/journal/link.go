@@ -33,12 +33,12 @@ type link struct {
 	end    context.CancelFunc
 }
 
-func newLink(nc *nats.Conn, srv *server.Server) (*link, error) {
+func newLink(ctx context.Context, nc *nats.Conn, srv *server.Server) (*link, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
 	}
-	gone, end := context.WithCancel(context.Background()) // ended by close
+	gone, end := context.WithCancel(context.WithoutCancel(ctx)) // ended by close
 	return &link{nc: nc, js: js, server: srv, gone: gone, end: end}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tiercel/tiercel/pkg/alert"
 )
@@ -68,23 +69,51 @@ func appendPackHeader(dst []byte, frames int, before odometer) []byte {
 	return dst
 }
 
-// parsed is a pack that was read.
+// parsed is a pack that was read, or that was just written.
 type parsed struct {
-	frames []frame
+	frames []frame // read only
 	after  odometer
+	size   int // of the pack, bytes
 }
 
 type frame struct {
 	route  alert.Priority
-	record []byte
+	size   int          // of the record, bytes
+	alert  *alert.Alert // of a pack just written, else nil
+	record []byte       // of a pack that was read, else nil
+}
+
+// open returns the frame's alert.
+func (f *frame) open() (*alert.Alert, error) {
+	if f.alert != nil {
+		return f.alert, nil
+	}
+	return alert.ParseRecord(f.record)
+}
+
+// wanted returns the frames of at least priority minimum, without copying where these are all.
+func (p *parsed) wanted(minimum alert.Priority) []frame {
+	for i := range p.frames {
+		if p.frames[i].route >= minimum {
+			continue
+		}
+		some := slices.Clone(p.frames[:i])
+		for _, f := range p.frames[i:] {
+			if f.route >= minimum {
+				some = append(some, f)
+			}
+		}
+		return some
+	}
+	return p.frames
 }
 
 var errPack = errors.New("the pack is damaged")
 
 // parsePack reads a pack. The frames are slices of data.
-func parsePack(data []byte) (parsed, error) {
+func parsePack(data []byte) (*parsed, error) {
 	if len(data) == 0 || data[0] != packVersion {
-		return parsed{}, fmt.Errorf("%w: not version %d", errPack, packVersion)
+		return nil, fmt.Errorf("%w: not version %d", errPack, packVersion)
 	}
 	rest := data[1:]
 	uvarint := func() (uint64, bool) {
@@ -97,25 +126,26 @@ func parsePack(data []byte) (parsed, error) {
 	}
 	count, ok := uvarint()
 	if !ok || count > uint64(len(rest)) {
-		return parsed{}, fmt.Errorf("%w: %d frames in %d bytes", errPack, count, len(rest))
+		return nil, fmt.Errorf("%w: %d frames in %d bytes", errPack, count, len(rest))
 	}
-	var p parsed
+	p := &parsed{size: len(data)}
 	for i := range p.after {
 		if p.after[i], ok = uvarint(); !ok {
-			return parsed{}, fmt.Errorf("%w: odometer", errPack)
+			return nil, fmt.Errorf("%w: odometer", errPack)
 		}
 	}
 	p.frames = make([]frame, 0, count)
 	for range count {
 		if len(rest) < 2 || rest[0] > byte(alert.Emergency) {
-			return parsed{}, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
+			return nil, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
 		}
 		f := frame{route: alert.Priority(rest[0])}
 		rest = rest[1:]
 		length, ok := uvarint()
 		if !ok || length > uint64(len(rest)) {
-			return parsed{}, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
+			return nil, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
 		}
+		f.size = int(length) //nolint:gosec // at most the length of data
 		f.record, rest = rest[:length], rest[length:]
 		p.after[f.route]++
 		p.frames = append(p.frames, f)

@@ -32,6 +32,7 @@ type writer struct {
 // request is a part of one Append, at most a pack in size.
 type request struct {
 	frames []byte
+	alerts []frame // the alerts themselves, for the lanes of this process
 	counts odometer
 	number int
 	route  alert.Priority // the highest
@@ -46,6 +47,9 @@ const patience = 10 * time.Second
 
 // answerTimeout is how long the stream may take to answer one publish.
 const answerTimeout = 5 * time.Second
+
+// lingerTime is how long a pack waits at most for half as many requests as the last one held.
+const lingerTime = 300 * time.Microsecond
 
 func newWriter(j *Journal, total odometer) *writer {
 	return &writer{j: j, queue: make(chan *request, 256), ended: make(chan struct{}), session: rand.Text()[:12], total: total}
@@ -62,10 +66,12 @@ func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
 		}
 		if last == nil || last.number >= packAlerts || len(last.frames)+a.RecordSize() > packBytes {
 			last = requests.Get().(*request)
-			last.frames, last.counts, last.number, last.route = last.frames[:0], odometer{}, 0, 0
+			last.frames, last.alerts, last.counts, last.number, last.route = last.frames[:0], last.alerts[:0], odometer{}, 0, 0
 			parts = append(parts, last)
 		}
+		before := len(last.frames)
 		last.frames = appendFrame(last.frames, a)
+		last.alerts = append(last.alerts, frame{route: a.Route(), size: len(last.frames) - before, alert: a})
 		last.counts[a.Route()]++
 		last.number++
 		last.route = max(last.route, a.Route())
@@ -85,6 +91,7 @@ func (w *writer) append(ctx context.Context, alerts []*alert.Alert) error {
 		case err := <-part.done:
 			failed = errors.Join(failed, err)
 			if cap(part.frames) <= 2*packBytes {
+				clear(part.alerts)
 				requests.Put(part)
 			}
 		// A request whose outcome was not waited for may still be in the writer's hands, so it does not go back to the pool.
@@ -104,7 +111,12 @@ func (w *writer) run(ctx context.Context) {
 		batch   []*request
 		carried *request // did not fit into the last pack
 		payload []byte
+		// How many requests the last pack held. While so many senders are active, a pack of two or three would cost
+		// the disk as much as one of all of them; a single sender never waits.
+		expected int
+		linger   = time.NewTimer(time.Hour)
 	)
+	defer linger.Stop()
 	for {
 		batch = batch[:0]
 		first := carried
@@ -120,21 +132,35 @@ func (w *writer) run(ctx context.Context) {
 		size, number := len(first.frames), first.number
 		// Those who were answered by the last pack are about to send again: let them, before the pack closes.
 		runtime.Gosched()
+		var lingering <-chan time.Time
 	gather:
 		for {
+			var next *request
 			select {
-			case next := <-w.queue:
-				if number+next.number > packAlerts || size+len(next.frames) > packBytes {
-					carried = next
+			case next = <-w.queue:
+			default:
+				if len(batch) >= expected/2 {
 					break gather
 				}
-				batch = append(batch, next)
-				size += len(next.frames)
-				number += next.number
-			default:
+				if lingering == nil {
+					linger.Reset(lingerTime)
+					lingering = linger.C
+				}
+				select {
+				case next = <-w.queue:
+				case <-lingering:
+					break gather
+				}
+			}
+			if number+next.number > packAlerts || size+len(next.frames) > packBytes {
+				carried = next
 				break gather
 			}
+			batch = append(batch, next)
+			size += len(next.frames)
+			number += next.number
 		}
+		expected = len(batch)
 		payload = w.write(ctx, batch, number, payload)
 	}
 }
@@ -153,6 +179,9 @@ func (w *writer) write(ctx context.Context, batch []*request, number int, payloa
 	}
 	w.serial++
 	id := w.session + strconv.FormatUint(w.serial, 36)
+	if w.j.recent != nil {
+		w.remember(id, batch, number, len(payload), counts)
+	}
 	err := w.publish(ctx, route, id, payload)
 	if err == nil {
 		w.mu.Lock()
@@ -170,6 +199,16 @@ func (w *writer) write(ctx context.Context, batch []*request, number int, payloa
 		payload = nil
 	}
 	return payload
+}
+
+// remember keeps the pack's alerts for the lanes of this process.
+func (w *writer) remember(id string, batch []*request, number, size int, counts odometer) {
+	p := &parsed{frames: make([]frame, 0, number), after: w.written(), size: size}
+	p.after.add(counts)
+	for _, r := range batch {
+		p.frames = append(p.frames, r.alerts...)
+	}
+	w.j.recent.put(id, p, size)
 }
 
 // refuseWaiting gives err to the requests that came in while the pack before them failed: they have waited as long,
