@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -63,7 +62,6 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 // build is one straight line on purpose: it is read from top to bottom as the order in which things come to life,
 // and each end stands beside its beginning.
 func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
-	tuneMemory()
 	registry := telemetry.NewRegistry(deps.Version)
 	a.metrics = registry
 	events, err := telemetry.NewEvents(registry, cfg.Prometheus, ownFields(cfg.Normalize)...)
@@ -123,15 +121,6 @@ func ownFields(cfg normalize.Config) []string {
 }
 
 func component(log *slog.Logger, name string) *slog.Logger { return log.With("component", name) }
-
-// tuneMemory lets the heap grow further before it is collected than Go does by default: alerts are short-lived
-// garbage, and collecting it is a good part of their cost. GOGC and GOMEMLIMIT of the environment win.
-func tuneMemory() {
-	const percent = 200
-	if before := debug.SetGCPercent(percent); before != 100 {
-		debug.SetGCPercent(before)
-	}
-}
 
 func (a *App) onStop(name string, do func() error) { a.stops = append(a.stops, stop{name, do}) }
 
