@@ -289,7 +289,7 @@ func (l *lane) note(err error, progress bool) {
 	}
 	if err == nil {
 		if l.lastError != "" {
-			l.log.Info("delivering again", "after", now.Sub(l.failing).Round(time.Millisecond))
+			l.log.Info("delivering again", "after", now.Sub(l.failing).Round(time.Millisecond).String())
 		}
 		l.lastError, l.failing = "", time.Time{}
 		return
@@ -361,6 +361,7 @@ func (l *lane) buryWhere(ctx context.Context, items []item, why func(*item) (ver
 		buried = append(buried, it.Entry)
 		letters = append(letters, journal.DeadLetter{
 			Lane: l.Name, Buried: time.Now(), Reason: reason, Attempts: it.attempts, Answer: text, Alert: it.Alert,
+			Sequence: it.Sequence, Number: it.Number,
 		})
 	}
 	if len(letters) == 0 {

@@ -34,6 +34,8 @@ type Entry struct {
 	Retried bool
 	// Sequence is the number of the pack that the alert came in. It grows with each pack that is written.
 	Sequence uint64
+	// Number is the alert's place in that pack, from 0.
+	Number uint32
 
 	pack *pack
 }
@@ -331,7 +333,7 @@ func (c *Cursor) take(limit, size int) []Entry {
 				continue
 			}
 			total += f.size
-			entries = append(entries, Entry{Alert: a, Size: f.size, Retried: p.retried, Sequence: p.seq, pack: p})
+			entries = append(entries, Entry{Alert: a, Size: f.size, Retried: p.retried, Sequence: p.seq, Number: f.number, pack: p})
 		}
 		if len(p.frames) == 0 {
 			c.unread[0] = nil

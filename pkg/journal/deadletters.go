@@ -24,6 +24,11 @@ type DeadLetter struct {
 	Attempts int            // tries before that
 	Answer   string         // the last error, with what the other side answered
 	Alert    *alert.Alert
+
+	// Sequence and Number are those of the [Entry] that is buried. They tell one that is buried twice from one that
+	// was retried and failed again. They are not kept.
+	Sequence uint64
+	Number   uint32
 }
 
 // Headers of a dead letter's message.
@@ -50,8 +55,9 @@ func (j *Journal) Bury(ctx context.Context, letters ...DeadLetter) error {
 			},
 			Data: letter.Alert.AppendRecord(nil),
 		}
-		// Buried twice, because the first answer did not come, it is one dead letter.
-		id := letter.Lane + letter.Alert.ID.String() + letter.Alert.Received.String()
+		// Buried twice, because the first answer did not come, it is one dead letter. Retried and buried again it is a
+		// new one: the first is removed by the retry. So is another alert to which its sender gave the same UUID.
+		id := fmt.Sprintf("%s %s %d %d %d", letter.Lane, letter.Alert.ID, letter.Alert.Received.UnixNano(), letter.Sequence, letter.Number)
 		if err := j.bury(ctx, msg, id); err != nil {
 			return fmt.Errorf("burying an alert of output %s: %w", letter.Lane, err)
 		}

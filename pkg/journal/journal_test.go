@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -299,6 +300,85 @@ func TestAttachSeesTheRunningJournal(t *testing.T) {
 	if err := beside.Drop(t.Context(), got.ID); !errors.Is(err, journal.ErrNoDeadLetter) {
 		t.Errorf("dropping it: %v", err)
 	}
+}
+
+func TestEveryEntryHasADeadLetterOfItsOwn(t *testing.T) {
+	for name, cfg := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			j := open(t, cfg)
+			c := cursor(t, j, "slack", alert.Debug)
+			running(t, c)
+			// A sender gave one UUID to two alerts of one body.
+			a, b := anAlert(t, 1, alert.Critical), anAlert(t, 2, alert.Critical)
+			b.ID, b.Received = a.ID, a.Received
+			if err := j.Append(t.Context(), []*alert.Alert{a, b}); err != nil {
+				t.Fatal(err)
+			}
+			bury := func(entries []journal.Entry) {
+				for _, e := range entries {
+					letter := journal.DeadLetter{Lane: "slack", Reason: verdict.Rejected, Alert: e.Alert, Sequence: e.Sequence, Number: e.Number}
+					for range 2 { // the second time because the answer to the first was lost
+						if err := j.Bury(t.Context(), letter); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				c.Done(entries...)
+			}
+			bury(take(t, c, 2))
+			if got := buried(t, j); !slices.Equal(got, []string{"1", "2"}) {
+				t.Fatalf("dead letters of the alerts %q", got)
+			}
+			// It is given to the output again and fails again.
+			letter, err := j.DeadLetter(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Retry(t.Context(), letter.ID, ""); err != nil {
+				t.Fatal(err)
+			}
+			bury(take(t, c, 1))
+			if got := buried(t, j); !slices.Equal(got, []string{"2", "1"}) {
+				t.Errorf("dead letters of the alerts %q after a retry that failed", got)
+			}
+		})
+	}
+}
+
+// running lets c get its alerts until the test ends.
+func running(t testing.TB, c *journal.Cursor) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	wait.Go(func() { c.Run(ctx) })
+	t.Cleanup(func() { cancel(); wait.Wait() })
+}
+
+// take returns the next n entries.
+func take(t testing.TB, c *journal.Cursor, n int) []journal.Entry {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var entries []journal.Entry
+	for len(entries) < n {
+		more, err := c.Next(ctx, n-len(entries), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, more...)
+	}
+	return entries
+}
+
+// buried returns the numbers of the alerts that are dead letters, the oldest first.
+func buried(t testing.TB, j *journal.Journal) []string {
+	t.Helper()
+	var numbers []string
+	yield := func(d journal.DeadLetter) bool { numbers = append(numbers, d.Alert.Fields.Text("n")); return true }
+	if err := j.DeadLetters(t.Context(), "", yield); err != nil {
+		t.Fatal(err)
+	}
+	return numbers
 }
 
 func TestDeadLettersMakeRoomAndAreCounted(t *testing.T) {

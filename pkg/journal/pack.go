@@ -78,6 +78,7 @@ type parsed struct {
 
 type frame struct {
 	route  alert.Priority
+	number uint32       // its place in the pack, from 0
 	size   int          // of the record, bytes
 	alert  *alert.Alert // of a pack just written, else nil
 	record []byte       // of a pack that was read, else nil
@@ -139,7 +140,7 @@ func parsePack(data []byte) (*parsed, error) {
 		if len(rest) < 2 || rest[0] > byte(alert.Emergency) {
 			return nil, fmt.Errorf("%w: frame %d", errPack, len(p.frames))
 		}
-		f := frame{route: alert.Priority(rest[0])}
+		f := frame{route: alert.Priority(rest[0]), number: uint32(len(p.frames))} //nolint:gosec // less than the bytes of data
 		rest = rest[1:]
 		length, ok := uvarint()
 		if !ok || length > uint64(len(rest)) {

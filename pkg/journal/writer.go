@@ -208,6 +208,9 @@ func (w *writer) remember(id string, batch []*request, number, size int, counts 
 	for _, r := range batch {
 		p.frames = append(p.frames, r.alerts...)
 	}
+	for i := range p.frames {
+		p.frames[i].number = uint32(i) //nolint:gosec // less than the bytes of the pack
+	}
 	w.j.recent.put(id, p, size)
 }
 
