@@ -40,9 +40,15 @@ type Entry struct {
 	pack *pack
 }
 
+// packID tells packs apart. A sequence alone does not: a stream that was lost and made again counts from 1.
+type packID struct {
+	seq    uint64
+	stored int64 // when it was written, Unix nanoseconds
+}
+
 // pack is a message of the stream that a cursor holds.
 type pack struct {
-	seq     uint64
+	id      packID
 	msg     jetstream.Msg
 	stored  time.Time // when it was written
 	frames  []frame   // those that are not read yet
@@ -59,12 +65,12 @@ type Cursor struct {
 
 	mu      sync.Mutex
 	unread  []*pack          // in the order in which they came
-	held    map[uint64]*pack // not done, by sequence
+	held    map[packID]*pack // not done
 	bytes   int              // of the packs held
 	undone  uint64           // alerts in them
 	last    *pack            // done, but not acknowledged yet; see finish
-	done    map[uint64]bool  // the last packs that are done
-	ring    []uint64         // their order
+	done    map[packID]bool  // the last packs that are done
+	ring    []packID         // their order
 	horizon odometer         // where the newest pack seen ends
 	seen    time.Time        // when the newest pack seen was written
 	pending uint64           // packs that the stream has for this lane and did not give out yet
@@ -84,7 +90,7 @@ type Lane struct {
 func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	c := &Cursor{
 		j: j, lane: lane.Name, minimum: lane.Minimum,
-		held: map[uint64]*pack{}, done: map[uint64]bool{},
+		held: map[packID]*pack{}, done: map[packID]bool{},
 		seen: time.Now(), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 	l, err := j.current(ctx)
@@ -102,6 +108,9 @@ func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	if info := consumer.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
 		c.horizon = j.writer.written()
 	}
+	j.mu.Lock()
+	j.cursors[lane.Name] = c
+	j.mu.Unlock()
 	return c, nil
 }
 
@@ -236,7 +245,8 @@ func (c *Cursor) add(ctx context.Context, l *link, msg jetstream.Msg) error {
 	case err != nil:
 		return err // it comes again after ackWait
 	}
-	p := &pack{seq: meta.Sequence.Stream, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: read.size}
+	id := packID{meta.Sequence.Stream, meta.Timestamp.UnixNano()}
+	p := &pack{id: id, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: read.size}
 	minimum := c.minimum
 	if p.retried {
 		minimum = alert.Debug
@@ -246,21 +256,21 @@ func (c *Cursor) add(ctx context.Context, l *link, msg jetstream.Msg) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = meta.NumPending
-	if again, ok := c.held[p.seq]; ok {
+	if again, ok := c.held[id]; ok {
 		again.msg = msg
 		return nil
 	}
-	if c.last != nil && c.last.seq == p.seq {
+	if c.last != nil && c.last.id == id {
 		c.last.msg = msg
 		return nil
 	}
-	if c.done[p.seq] || p.undone == 0 {
+	if c.done[id] || p.undone == 0 {
 		return msg.Ack()
 	}
 	if !p.retried && read.after.from(alert.Debug) > c.horizon.from(alert.Debug) {
 		c.horizon = read.after
 	}
-	c.held[p.seq] = p
+	c.held[id] = p
 	c.seen = p.stored
 	c.bytes += p.size
 	c.undone += uint64(p.undone) //nolint:gosec // a length
@@ -328,12 +338,12 @@ func (c *Cursor) take(limit, size int) []Entry {
 			a, err := f.open()
 			if err != nil {
 				c.j.metrics.damaged.Inc()
-				c.j.log.Error("a damaged alert in the journal is passed over", "output", c.lane, "sequence", p.seq, "error", err)
+				c.j.log.Error("a damaged alert in the journal is passed over", "output", c.lane, "sequence", p.id.seq, "error", err)
 				c.finish(p)
 				continue
 			}
 			total += f.size
-			entries = append(entries, Entry{Alert: a, Size: f.size, Retried: p.retried, Sequence: p.seq, Number: f.number, pack: p})
+			entries = append(entries, Entry{Alert: a, Size: f.size, Retried: p.retried, Sequence: p.id.seq, Number: f.number, pack: p})
 		}
 		if len(p.frames) == 0 {
 			c.unread[0] = nil
@@ -367,10 +377,10 @@ func (c *Cursor) finish(p *pack) {
 		_ = c.last.msg.Ack()
 	}
 	c.last = p
-	delete(c.held, p.seq)
+	delete(c.held, p.id)
 	c.bytes -= p.size
-	c.done[p.seq] = true
-	c.ring = append(c.ring, p.seq)
+	c.done[p.id] = true
+	c.ring = append(c.ring, p.id)
 	if len(c.ring) > remembered {
 		delete(c.done, c.ring[0])
 		c.ring = c.ring[1:]
@@ -512,6 +522,9 @@ func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
 
 // Forget removes a lane's place. What only this lane still wanted is gone with it.
 func (j *Journal) Forget(ctx context.Context, lane string) error {
+	j.mu.Lock()
+	delete(j.cursors, lane)
+	j.mu.Unlock()
 	l, err := j.current(ctx)
 	if err != nil {
 		return err

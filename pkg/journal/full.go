@@ -21,7 +21,10 @@ import (
 // the lowest priority go, never one that is more serious than what comes in, and every alert in them is counted. Falco
 // does not look at the answer and never sends again, so refusing would lose the newest alert without a trace.
 
-var errDiskFull = errors.New("the disk has less free space than the journal's reserve")
+var (
+	errDiskFull    = errors.New("the disk has less free space than the journal's reserve")
+	errMoreSerious = errors.New("all that it holds is more serious than what came in")
+)
 
 // guard remembers the last look at the disk.
 type guard struct {
@@ -57,6 +60,13 @@ func (j *Journal) diskGuard() error {
 	}
 	g.free = free
 	return g.err
+}
+
+// forget lets the disk be asked at once the next time.
+func (g *guard) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at = time.Time{}
 }
 
 // freeSpace is what a process without privileges may still write in dir's file system.
@@ -120,6 +130,7 @@ func (j *Journal) makeRoom(ctx context.Context, l *link, route alert.Priority, n
 		if err := l.alerts.Purge(ctx, jetstream.WithPurgeSubject(j.names.alerts(p)), jetstream.WithPurgeSequence(last+1)); err != nil {
 			return fmt.Errorf("discarding the oldest alerts: %w", err)
 		}
+		j.guard.forget() // it may have been enough
 		var total uint64
 		for route, n := range alerts {
 			j.metrics.discarded[route].Add(float64(n))
@@ -135,7 +146,7 @@ func (j *Journal) makeRoom(ctx context.Context, l *link, route alert.Priority, n
 		}
 		return nil
 	}
-	return errors.New("all that it holds is more serious than what came in")
+	return errMoreSerious
 }
 
 // oldest adds up the oldest packs of priority p until they hold need bytes. last is the sequence of the last of

@@ -18,7 +18,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,10 +53,11 @@ type Journal struct {
 	recent  *recent // nil for a cluster
 	refused chan Refused
 
-	mu   sync.Mutex
-	link *link         // the connection in use
-	next chan struct{} // closed when link is replaced
-	err  error         // why there is no working connection
+	mu      sync.Mutex
+	link    *link              // the connection in use
+	next    chan struct{}      // closed when link is replaced
+	err     error              // why there is no working connection
+	cursors map[string]*Cursor // by their lanes
 
 	guard guard
 
@@ -114,6 +117,7 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 		engine:  e,
 		names:   names{cfg.Prefix},
 		next:    make(chan struct{}),
+		cursors: map[string]*Cursor{},
 		refused: make(chan Refused, 16),
 	}
 	first, err := j.connect(ctx)
@@ -223,7 +227,7 @@ func (j *Journal) replace(ctx context.Context, old *link, why error) {
 			j.log.Warn("closing the journal's connection failed", "error", err)
 		}
 		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-			l, err := j.connect(ctx)
+			l, err := j.reconnect(ctx)
 			if err == nil {
 				j.mu.Lock()
 				j.link, j.err = l, nil
@@ -244,6 +248,28 @@ func (j *Journal) replace(ctx context.Context, old *link, why error) {
 			}
 		}
 	})
+}
+
+// reconnect makes a connection on which every lane has its place, before anything is written: where the stream was
+// lost the places are gone too, and a stream that nobody has a place in keeps nothing.
+func (j *Journal) reconnect(ctx context.Context) (*link, error) {
+	l, err := j.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	cursors := slices.Collect(maps.Values(j.cursors))
+	j.mu.Unlock()
+	for _, c := range cursors {
+		err := patiently(ctx, func(ctx context.Context) error {
+			_, err := c.consumer(ctx, l)
+			return err
+		})
+		if err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+	}
+	return l, nil
 }
 
 // watch looks after the connection and keeps the gauges current.

@@ -192,7 +192,7 @@ func (w *writer) write(ctx context.Context, batch []*request, number int, payloa
 	for _, r := range batch {
 		r.done <- err
 	}
-	if err != nil {
+	if errors.Is(err, ErrUnavailable) {
 		w.refuseWaiting(err)
 	}
 	if cap(payload) > 2*packBytes+packHeader {
@@ -214,8 +214,9 @@ func (w *writer) remember(id string, batch []*request, number, size int, counts 
 	w.j.recent.put(id, p, size)
 }
 
-// refuseWaiting gives err to the requests that came in while the pack before them failed: they have waited as long,
-// and their turn would only fail in the same way.
+// refuseWaiting gives err to the requests that came in while the journal did not answer: they have waited as long,
+// and their turn would only fail in the same way. A pack that is too large, or not serious enough for a full journal,
+// says nothing about them.
 func (w *writer) refuseWaiting(err error) {
 	for {
 		select {
@@ -287,8 +288,10 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 			if j.cfg.Full == FullRefuse || time.Now().After(deadline) {
 				return fmt.Errorf("%w: %w", ErrFull, err)
 			}
-			if err := j.makeRoom(ctx, l, route, len(payload)); err != nil {
+			if err := j.makeRoom(ctx, l, route, len(payload)); errors.Is(err, errMoreSerious) {
 				return fmt.Errorf("%w: %w", ErrFull, err)
+			} else if err != nil {
+				return fmt.Errorf("%w: %w", ErrUnavailable, err)
 			}
 		case time.Now().After(deadline):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
