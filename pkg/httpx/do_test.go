@@ -291,6 +291,16 @@ func TestDoFollowsNoRedirect(t *testing.T) {
 	}
 }
 
+func TestASecretAddressIsStillReadable(t *testing.T) {
+	w := witness(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	address := w.URL + "/services/T000/hush-path-token"
+	_, err := httpx.Post(t.Context(), newClient(t, httpx.Common{}, httpx.DefaultSettings()), address, "text/plain", nil, []byte("x"), address)
+	want := "POST " + strings.TrimPrefix(w.URL, "http://") + "/[REDACTED]: 404 Not Found"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestNoSecretInAnyError(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte("hush-user:hush-basic"))
 	// The server repeats everything that it was sent.

@@ -95,7 +95,11 @@ func (s *scrubber) cut(text string) string { return s.replacer.Replace(text) }
 
 // place names an address for people: host and path.
 func (s *scrubber) place(u *url.URL) string {
-	return alert.Printable(u.Host + s.cut(u.EscapedPath()))
+	path := s.cut(u.EscapedPath())
+	if path != "" && path[0] != '/' { // it was cut out as a whole
+		path = "/" + path
+	}
+	return alert.Printable(u.Host + path)
 }
 
 // err gives err itself when its text is clean, else one with a clean text that still wraps it.

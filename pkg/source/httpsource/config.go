@@ -85,7 +85,7 @@ func Defaults() Config {
 // deepest is the nesting that the JSON decoder itself takes.
 const deepest = 10_000
 
-// Validate returns every problem, joined. With tlsserver.deploy it looks whether the files are there.
+// Validate returns every problem, joined. With tlsserver.deploy it reads the files.
 func (c *Config) Validate() error {
 	var errs []error
 	wrong := func(key, format string, args ...any) { errs = append(errs, problem.At(key, format, args...)) }
@@ -110,17 +110,23 @@ func (c *Config) Validate() error {
 		if len(c.TLSServer.NoTLSPaths) > 0 && c.TLSServer.NoTLSPort == c.ListenPort && c.ListenPort != 0 {
 			wrong("tlsserver.notlsport", "expected another port than listenport, got %d too", c.ListenPort)
 		}
+		before := len(errs)
 		file := func(key, name string) {
 			if info, err := os.Stat(name); err != nil {
 				wrong(key, "expected a file in PEM form: %v", err)
-			} else if info.IsDir() {
-				wrong(key, "expected a file in PEM form, but %s is a folder", name)
+			} else if !info.Mode().IsRegular() { // a device may never end
+				wrong(key, "expected a file in PEM form, but %s is no file", name)
 			}
 		}
 		file("tlsserver.certfile", c.TLSServer.CertFile)
 		file("tlsserver.keyfile", c.TLSServer.KeyFile)
 		if c.TLSServer.MutualTLS {
 			file("tlsserver.cacertfile", c.TLSServer.CACertFile)
+		}
+		if len(errs) == before {
+			if _, err := c.TLSServer.load(); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	if r := c.Receiver; r.MaxBody < 1*size.KiB || r.MaxBody > 1*size.GiB {

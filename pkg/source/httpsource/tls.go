@@ -3,11 +3,12 @@ package httpsource
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/tiercel/tiercel/pkg/problem"
 )
 
 // lookEvery is how often the certificate files are looked at, at most; a handshake does it.
@@ -38,7 +39,7 @@ func loadCertificates(files TLSServer, log *slog.Logger, now func() time.Time) (
 	c := &certificates{files: files, log: log, now: now, looked: now()}
 	c.stamps = c.look()
 	var err error
-	c.current, err = c.load()
+	c.current, err = c.files.load()
 	return c, err
 }
 
@@ -63,7 +64,7 @@ func (c *certificates) refreshed() *tls.Config {
 	if same(stamps, c.stamps) && c.failing == "" {
 		return c.current
 	}
-	fresh, err := c.load()
+	fresh, err := c.files.load()
 	if err != nil {
 		if text := err.Error(); text != c.failing {
 			c.failing = text
@@ -98,26 +99,27 @@ func same(a, b []stamp) bool {
 	return true
 }
 
-func (c *certificates) load() (*tls.Config, error) {
-	certificate, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
+// load reads the files. An error is a [problem.Problem].
+func (f *TLSServer) load() (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("load the server's certificate (tlsserver.certfile %s, tlsserver.keyfile %s): %w", c.files.CertFile, c.files.KeyFile, err)
+		return nil, problem.At("tlsserver.certfile", "expected a certificate, with its key in tlsserver.keyfile %s: %v", f.KeyFile, err)
 	}
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 		Certificates: []tls.Certificate{certificate},
 	}
-	if !c.files.MutualTLS {
+	if !f.MutualTLS {
 		return config, nil
 	}
-	text, err := os.ReadFile(c.files.CACertFile)
+	text, err := os.ReadFile(f.CACertFile)
 	if err != nil {
-		return nil, fmt.Errorf("load the senders' certificate authority (tlsserver.cacertfile): %w", err)
+		return nil, problem.At("tlsserver.cacertfile", "expected the certificate authority of the senders: %v", err)
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("load the senders' certificate authority: tlsserver.cacertfile %s holds no certificate in PEM form", c.files.CACertFile)
+		return nil, problem.At("tlsserver.cacertfile", "expected the certificate authority of the senders: %s holds no certificate in PEM form", f.CACertFile)
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	// A resumed session would go on trusting an authority that is no longer in the file.
