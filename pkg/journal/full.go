@@ -36,6 +36,27 @@ type guard struct {
 
 const guardEvery = 100 * time.Millisecond
 
+// gain remembers whether discarding alerts gives a full disk room. Where somebody else fills it, it does not, and
+// going on would cost every alert that the journal holds. It is used by the writer alone.
+type gain struct {
+	free size.Bytes // the most that was free since the disk is full
+	vain size.Bytes // discarded since then
+}
+
+// futile reports that discarding more would help nobody: so much was, and there is no more room than before.
+func (g *gain) futile(free, most size.Bytes) bool {
+	if free > g.free {
+		*g = gain{free: free}
+	}
+	return g.vain >= most
+}
+
+// vainMost is how much is discarded in vain at most: a file of the journal goes with the last alert in it, and such a
+// file has up to 4 MiB.
+func (j *Journal) vainMost() size.Bytes {
+	return max(j.cfg.MaxSize/16, min(j.cfg.MaxSize/2, 16*size.MiB))
+}
+
 // diskGuard returns errDiskFull while the journal's disk has less free space than the reserve. JetStream does not
 // recover from a write that fails for lack of space until it is started again, so it must not come to that.
 func (j *Journal) diskGuard() error {
@@ -60,6 +81,13 @@ func (j *Journal) diskGuard() error {
 	}
 	g.free = free
 	return g.err
+}
+
+// room returns the free space that the last look found.
+func (g *guard) room() size.Bytes {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.free
 }
 
 // forget lets the disk be asked at once the next time.
@@ -114,21 +142,21 @@ const discardLogEvery = 5 * time.Second
 const roomPacks = 512
 
 // makeRoom discards the oldest packs of the lowest priority that is not above route: at least need bytes of them, and
-// a little of the whole, so that it is not called for every pack.
-func (j *Journal) makeRoom(ctx context.Context, l *link, route alert.Priority, need int) error {
+// a little of the whole, so that it is not called for every pack. It returns the bytes discarded.
+func (j *Journal) makeRoom(ctx context.Context, l *link, route alert.Priority, need int) (int, error) {
 	for _, p := range alert.Priorities() {
 		if p > route {
 			break
 		}
 		freed, alerts, last, err := j.oldest(ctx, l, p, max(4*need, int(j.cfg.MaxSize/128)))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if last == 0 {
 			continue
 		}
 		if err := l.alerts.Purge(ctx, jetstream.WithPurgeSubject(j.names.alerts(p)), jetstream.WithPurgeSequence(last+1)); err != nil {
-			return fmt.Errorf("discarding the oldest alerts: %w", err)
+			return 0, fmt.Errorf("discarding the oldest alerts: %w", err)
 		}
 		j.guard.forget() // it may have been enough
 		var total uint64
@@ -144,9 +172,9 @@ func (j *Journal) makeRoom(ctx context.Context, l *link, route alert.Priority, n
 				"alerts", d.alerts, "bytes", d.bytes, "priority", p.String())
 			*d = discardLog{at: time.Now()}
 		}
-		return nil
+		return freed, nil
 	}
-	return errMoreSerious
+	return 0, errMoreSerious
 }
 
 // oldest adds up the oldest packs of priority p until they hold need bytes. last is the sequence of the last of

@@ -176,3 +176,35 @@ func TestFullDiskIsLookedAtAgain(t *testing.T) {
 		t.Errorf("%d of %d packs are left, want some fewer, but at most %d", status.Packs, packs, most)
 	}
 }
+
+// TestFullDiskOfOthersCostsLittle: when it is not the journal that fills the disk, it does not give up all it holds.
+func TestFullDiskOfOthersCostsLittle(t *testing.T) {
+	dir := t.TempDir()
+	small := func(cfg *Config) { cfg.Dir, cfg.MaxSize, cfg.FullWait = dir, 1*size.MiB, 0 }
+	before := openInside(t, small)
+	if _, err := before.Cursor(t.Context(), Lane{Name: "stalled"}); err != nil {
+		t.Fatal(err)
+	}
+	const packs = 700 // some 800 KiB
+	for range packs {
+		appendOne(t, before, alertOf(t, alert.Notice, 900))
+	}
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j := openInside(t, func(cfg *Config) { small(cfg); cfg.Reserve = 1 << 61 }) // more than any disk has
+	left := uint64(packs)
+	for n := range 3 {
+		if err := j.Append(t.Context(), []*alert.Alert{alertOf(t, alert.Notice, 900)}); !errors.Is(err, ErrFull) {
+			t.Fatalf("got %v", err)
+		}
+		status, err := j.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.Packs < packs/5 || n > 0 && status.Packs != left {
+			t.Fatalf("%d of %d packs are left, before it were %d", status.Packs, packs, left)
+		}
+		left = status.Packs
+	}
+}

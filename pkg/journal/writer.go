@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/size"
 )
 
 // writer is the group commit: while one pack is on its way to the disk, the requests that come in gather for the next.
@@ -24,6 +25,7 @@ type writer struct {
 	session string        // begins the message ids of this process
 	serial  uint64
 	full    episode
+	gain    gain
 
 	mu    sync.Mutex // guards total
 	total odometer   // alerts written so far, in this process and before
@@ -271,6 +273,7 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 			return fmt.Errorf("%w: %d bytes, the journal takes %d", ErrTooLarge, len(payload), l.nc.MaxPayload()-1024)
 		}
 		if err = j.diskGuard(); err == nil {
+			w.gain = gain{}
 			began := time.Now()
 			err = l.write(ctx, msg, id)
 			j.metrics.writeSeconds.Observe(time.Since(began).Seconds())
@@ -288,10 +291,19 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 			if j.cfg.Full == FullRefuse || time.Now().After(deadline) {
 				return fmt.Errorf("%w: %w", ErrFull, err)
 			}
-			if err := j.makeRoom(ctx, l, route, len(payload)); errors.Is(err, errMoreSerious) {
+			onDisk := errors.Is(err, errDiskFull)
+			if onDisk && w.gain.futile(j.guard.room(), j.vainMost()) {
 				return fmt.Errorf("%w: %w", ErrFull, err)
-			} else if err != nil {
+			}
+			freed, err := j.makeRoom(ctx, l, route, len(payload))
+			if errors.Is(err, errMoreSerious) {
+				return fmt.Errorf("%w: %w", ErrFull, err)
+			}
+			if err != nil {
 				return fmt.Errorf("%w: %w", ErrUnavailable, err)
+			}
+			if onDisk {
+				w.gain.vain += size.Bytes(freed)
 			}
 		case time.Now().After(deadline):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
