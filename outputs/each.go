@@ -2,6 +2,7 @@ package outputs
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ func Each(ctx context.Context, batch []*alert.Alert, concurrency int, send func(
 	if concurrency < 1 {
 		concurrency = DefaultConcurrency
 	}
+	send = recovering(send)
 	if len(batch) == 1 {
 		return send(ctx, batch[0])
 	}
@@ -80,4 +82,17 @@ func Each(ctx context.Context, batch []*alert.Alert, concurrency int, send func(
 	close(next)
 	wg.Wait()
 	return failed.ErrOrNil()
+}
+
+// recovering makes an error of a panic: nobody above could recover from one in a goroutine of [Each], so an alert that
+// an output does not cope with would end the process, again at each start.
+func recovering(send func(context.Context, *alert.Alert) error) func(context.Context, *alert.Alert) error {
+	return func(ctx context.Context, a *alert.Alert) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("the output panicked: %v", r)
+			}
+		}()
+		return send(ctx, a)
+	}
 }

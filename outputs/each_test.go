@@ -213,3 +213,22 @@ func BenchmarkEach(b *testing.B) {
 		}
 	}
 }
+
+func TestEachOutlivesAPanic(t *testing.T) {
+	batch := from("a", "b", "c")
+	sent := journal{}
+	err := outputs.Each(t.Context(), batch, 2, func(_ context.Context, a *alert.Alert) error {
+		if a.Hostname == "b" {
+			panic("no such thing")
+		}
+		sent.note(a)
+		return nil
+	})
+	var partial verdict.Partial
+	if !errors.As(err, &partial) || len(partial) != 1 || partial[1] == nil || verdict.IsPermanent(partial[1]) {
+		t.Errorf("got %v, want a failure of b alone that may be tried again", err)
+	}
+	if len(sent.rules) != 2 {
+		t.Errorf("sent %v", sent.rules)
+	}
+}
