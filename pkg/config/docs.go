@@ -127,14 +127,14 @@ func general(root *setting) *setting {
 	return &only
 }
 
-// OutputDocs gives the page of one output. about is what was written about it by hand, Markdown without a title; an
-// example belongs there.
+// OutputDocs gives the page of one output. about is what was written about it by hand, Markdown without a title: it
+// begins with what the output does, and an example belongs there. Without it the spec's sentence stands there.
 func OutputDocs(spec outputs.Spec, about string) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\n%s\n\n", spec.Title, cell(spec.About))
-	if about = strings.TrimSpace(about); about != "" {
-		b.WriteString(about + "\n\n")
+	if about = strings.TrimSpace(about); about == "" {
+		about = cell(spec.About)
 	}
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n", spec.Title, about)
 	b.WriteString("## Settings\n\n")
 	if err := writeOwnTable(&b, spec); err != nil {
 		return nil, err

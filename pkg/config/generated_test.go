@@ -52,12 +52,15 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"# Slack\n", "\nWhat people should know.\n", "| `slack.customheaders` | `SLACK_CUSTOMHEADERS` | map of secrets | `{}` | Headers to add",
+		"# Slack\n\nWhat people should know.\n\n## Settings\n", "| `slack.customheaders` | `SLACK_CUSTOMHEADERS` | map of secrets | `{}` | Headers to add",
 		"| `slack.retry.max` | `SLACK_RETRY_MAX` | duration | `30s` | Longest pause. |",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("%q is not in\n%s", want, page)
 		}
+	}
+	if page, err = config.OutputDocs(specs()[0], " "); err != nil || !strings.HasPrefix(string(page), "# Slack\n\nChat with \\| and &lt;tags&gt;.\n\n## Settings\n") {
+		t.Errorf("%v, nothing written by hand:\n%s", err, page)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,9 @@ func (c *Config) mapping(s *setting) *yaml.Node {
 	for _, child := range s.settings {
 		key := &yaml.Node{Kind: yaml.ScalarNode, Value: child.name}
 		if child.kind == isSection {
+			if c.isFallback(child.path) {
+				key.LineComment = "in use, since no output is switched on"
+			}
 			node.Content = append(node.Content, key, c.mapping(child))
 			continue
 		}
@@ -76,6 +80,11 @@ func (c *Config) mapping(s *setting) *yaml.Node {
 		node.Content = append(node.Content, key, value)
 	}
 	return node
+}
+
+// isFallback reports whether the output of that name is in use though it is not switched on.
+func (c *Config) isFallback(name string) bool {
+	return slices.ContainsFunc(c.Outputs, func(o Output) bool { return o.Name == name && !o.Config.Enabled() })
 }
 
 // members gives a section as JSON.
@@ -130,7 +139,25 @@ func plain(s *setting) any {
 	case isInteger:
 		return s.field.Int()
 	}
-	return s.field.String()
+	return withoutUser(s.field.String())
+}
+
+// addresses matches one address or several with commas between, and nothing else.
+var addresses = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://\S*$`)
+
+// withoutUser cuts user and password out of addresses: journal.url may hold them. Other text stays as it is.
+func withoutUser(text string) string {
+	if !addresses.MatchString(text) {
+		return text
+	}
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		scheme, rest, _ := strings.Cut(part, "://")
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			parts[i] = scheme + "://" + secret.Redacted + rest[at:]
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // yamlOf makes a node of what plain gives.

@@ -93,14 +93,25 @@ slack/two:
 	}
 }
 
+func TestShowSaysWhyAnOutputIsInUse(t *testing.T) {
+	const why = "\nstdout: # in use, since no output is switched on\n"
+	for file, want := range map[string]bool{"": true, "stdout: {enabled: true}\n": false} {
+		text := show(t, mustLoad(t, file), config.FormatYAML)
+		if strings.Contains(text, why) != want || !strings.Contains(text, "\nstdout:") {
+			t.Errorf("with %q:\n%s", file, text)
+		}
+	}
+}
+
 func TestShow(t *testing.T) {
 	c := mustLoad(t, `slack:
   webhookurl: `+hook+`
   customheaders: {Authorization: bearer-of-secrets}
 receiver: {token: very-secret}
+journal: {url: "nats://me:in-url@one:4222,nats://tok-en/url@two:4222,nats://three:4222"}
 `, "JOURNAL_PASSWORD=pass-word", "SLACK_CHANNEL=#alerts")
 	yaml, text := show(t, c, config.FormatYAML), show(t, c, config.FormatJSON)
-	for _, hidden := range []string{"secret-part", "bearer-of-secrets", "very-secret", "pass-word"} {
+	for _, hidden := range []string{"secret-part", "bearer-of-secrets", "very-secret", "pass-word", "in-url", "tok-en"} {
 		if strings.Contains(yaml+text, hidden) {
 			t.Errorf("%s was written", hidden)
 		}
@@ -110,6 +121,7 @@ receiver: {token: very-secret}
 		"\n    Authorization: '[REDACTED]'\n",
 		"config.yaml:2\n",
 		"\nlistenport: 2801\n",
+		"\n  url: nats://[REDACTED]@one:4222,nats://[REDACTED]@two:4222,nats://three:4222 # ",
 		"\n  retry:\n    initial: 200ms\n    max: 30s\n",
 		"\n  maxage: 7d\n",
 	} {
