@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/size"
 	"github.com/tiercel/tiercel/pkg/verdict"
 )
 
@@ -77,6 +78,9 @@ func (j *Journal) bury(ctx context.Context, msg *nats.Msg, id string) error {
 		err = l.write(ctx, msg, id)
 		if err == nil || !isFull(err) {
 			return err
+		}
+		if size.Bytes(len(msg.Data)) >= j.cfg.DeadLetters.MaxSize {
+			return fmt.Errorf("%w: a dead letter of %d bytes is larger than all of them may be: %w", ErrFull, len(msg.Data), err)
 		}
 		if err := j.evict(ctx, l); err != nil {
 			return err

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tiercel/tiercel/pkg/alert"
@@ -262,7 +263,10 @@ func (j *Journal) reconnect(ctx context.Context) (*link, error) {
 	j.mu.Unlock()
 	for _, c := range cursors {
 		err := patiently(ctx, func(ctx context.Context) error {
-			_, err := c.consumer(ctx, l)
+			_, err := l.alerts.Consumer(ctx, j.names.consumer(c.lane))
+			if errors.Is(err, jetstream.ErrConsumerNotFound) {
+				_, err = c.consumer(ctx, l)
+			}
 			return err
 		})
 		if err != nil {

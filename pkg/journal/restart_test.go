@@ -154,6 +154,26 @@ func TestOneRefusalIsNotThatOfOthers(t *testing.T) {
 	})
 }
 
+// TestTooLargeADeadLetterCostsNoOther: one that cannot fit in any case must not push the others out first.
+func TestTooLargeADeadLetterCostsNoOther(t *testing.T) {
+	j := openInside(t, func(cfg *Config) { cfg.DeadLetters.MaxSize = 64 * size.KiB })
+	for n := range uint64(10) {
+		if err := j.Bury(t.Context(), DeadLetter{Lane: "slack", Alert: alertOf(t, alert.Notice, 500), Sequence: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Bury(t.Context(), DeadLetter{Lane: "slack", Alert: alertOf(t, alert.Notice, 64<<10)}); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	status, err := j.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.DeadLetters != 10 {
+		t.Errorf("%d dead letters of 10 are left", status.DeadLetters)
+	}
+}
+
 // TestFullDiskIsLookedAtAgain: each time that alerts were discarded, the disk is asked before more of them are.
 func TestFullDiskIsLookedAtAgain(t *testing.T) {
 	j := openInside(t, func(cfg *Config) { cfg.MaxSize, cfg.FullWait, cfg.Reserve = 1*size.MiB, 0, 1 })
