@@ -81,7 +81,7 @@ var comments = map[string]string{
 	"pkg/journal.Config.User":                      "NATS user name.",
 	"pkg/journal.DeadLetterConfig.MaxAge":          "How long dead letters are kept. 0 is no limit.",
 	"pkg/journal.DeadLetterConfig.MaxSize":         "Most that dead letters may take.",
-	"pkg/journal.TLS.CACertFile":                   "Certificate authority to trust besides those of the system, PEM.",
+	"pkg/journal.TLS.CACertFile":                   "Certificate authority to trust instead of those of the system, PEM.",
 	"pkg/journal.TLS.CertFile":                     "Client certificate, PEM.",
 	"pkg/journal.TLS.KeyFile":                      "Its private key, PEM.",
 	"pkg/normalize.Config.BracketReplacer":         "Replaces [ in the names of fields, and ] goes: with _ proc.aname[2] becomes proc.aname_2.",

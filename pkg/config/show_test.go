@@ -109,7 +109,7 @@ func TestShow(t *testing.T) {
   customheaders: {Authorization: bearer-of-secrets}
 receiver: {token: very-secret}
 journal: {url: "nats://me:in-url@one:4222,nats://tok-en/url@two:4222,nats://three:4222"}
-`, "JOURNAL_PASSWORD=pass-word", "SLACK_CHANNEL=#alerts")
+`, "JOURNAL_USER=me", "JOURNAL_PASSWORD=pass-word", "SLACK_CHANNEL=#alerts")
 	yaml, text := show(t, c, config.FormatYAML), show(t, c, config.FormatJSON)
 	for _, hidden := range []string{"secret-part", "bearer-of-secrets", "very-secret", "pass-word", "in-url", "tok-en"} {
 		if strings.Contains(yaml+text, hidden) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ type Config struct {
 
 // TLS holds the files for TLS to an external cluster.
 type TLS struct {
-	// Certificate authority to trust besides those of the system, PEM.
+	// Certificate authority to trust instead of those of the system, PEM.
 	CACertFile string `config:"cacertfile"`
 	// Client certificate, PEM.
 	CertFile string `config:"certfile"`
@@ -120,8 +121,19 @@ func (c *Config) Validate() error {
 	if c.DeadLetters.MaxSize < 64*size.KiB {
 		errs = append(errs, problem.At("deadletters.maxsize", "expected at least 64KiB, got %s", c.DeadLetters.MaxSize))
 	}
-	if c.MaxAge < 0 || c.DeadLetters.MaxAge < 0 || c.FullWait < 0 {
-		errs = append(errs, problem.At("maxage", "expected times of 0 or more"))
+	for _, limit := range []struct {
+		key   string
+		value time.Duration
+	}{{"maxage", c.MaxAge}, {"fullwait", c.FullWait}, {"deadletters.maxage", c.DeadLetters.MaxAge}} {
+		if limit.value < 0 {
+			errs = append(errs, problem.At(limit.key, "expected 0 or more, got %s", limit.value))
+		}
+	}
+	if !areAddresses(c.URL) {
+		errs = append(errs, problem.At("url", "expected nats://host:4222 or tls://host:4222, or several with commas between"))
+	}
+	if c.User == "" && !c.Password.IsZero() {
+		errs = append(errs, problem.At("password", "expected a user with it: set user too"))
 	}
 	if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
 		errs = append(errs, problem.At("replicas", "expected 1, 3 or 5, got %d", c.Replicas))
@@ -133,4 +145,22 @@ func (c *Config) Validate() error {
 		errs = append(errs, problem.At("prefix", "expected letters, digits, - and _, got %q", c.Prefix))
 	}
 	return errors.Join(errs...)
+}
+
+// areAddresses reports whether the client can take urls: each part has one of its schemes, or none, and a host.
+func areAddresses(urls string) bool {
+	if urls == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(urls, ",") {
+		part = strings.TrimSpace(part)
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part
+		}
+		u, err := url.Parse(part)
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return false
+		}
+	}
+	return true
 }
