@@ -19,7 +19,7 @@ const (
 	ackWait = 6 * time.Second
 	// windowPacks and windowBytes bound what a cursor holds: packs given out and not yet done.
 	windowPacks = 2048
-	windowBytes = 4 << 20
+	windowBytes = 2 << 20
 	// prefetch is how many packs may wait in the client beside the window.
 	prefetch = 32
 	// remembered is how many sequences of packs already done are kept, to know a pack again that comes once more.

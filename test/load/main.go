@@ -55,12 +55,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "scenarios to run, separated by commas; all when empty")
 	attach := flags.String("attach", "", "address of a running program to load for -time, instead of measuring; its destination is 127.0.0.1:2898")
 	perPost := flags.Int("per-post", 1, "alerts in one request, with -attach")
+	connections := flags.Int("connections", 64, "with -attach")
+	steadyRate := flags.Float64("rate", 0, "alerts/s, with -attach; as fast as answered when 0")
 	ginPort := flags.Bool("gin", false, "be the bare gin server (used by the program itself)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *attach != "" {
-		return steady(ctx, *attach, *perPost, *seconds)
+		return steady(ctx, load{addr: *attach, connections: *connections, perPost: *perPost, rate: *steadyRate, length: *seconds})
 	}
 	if *ginPort {
 		return bareGin(ctx, out)

@@ -101,11 +101,11 @@ func cpu(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer p.stop()
-	for _, at := range []float64{2000, 0} {
+	for _, at := range []float64{0, 2000} {
 		var costs, rates []float64
 		for range b.rounds {
 			before := p.cpu()
-			result, err := load{addr: p.addr, connections: 8, perPost: 1, rate: at, length: b.length}.send(ctx)
+			result, err := load{addr: p.addr, connections: 64, perPost: 1, rate: at, length: b.length}.send(ctx)
 			if err != nil {
 				return err
 			}
