@@ -144,8 +144,8 @@ journal: {url: "nats://me:in-url@one:4222,nats://tok-en/url@two:4222,nats://thre
 	if read.ListenPort != 2801 || read.Slack.WebhookURL != "[REDACTED]" || !read.Slack.CheckCert || len(read.Slack.Quiet) != 1 {
 		t.Errorf("got %+v of\n%s", read, text)
 	}
-	if _, _, problems := load(t, yaml); len(problems) != 4 {
-		t.Errorf("expected to be told of 4 secrets that are missing, got %q", problems)
+	if _, _, problems := load(t, yaml); len(problems) != 5 {
+		t.Errorf("expected to be told of 5 places where a secret is missing, got %q", problems)
 	}
 	if err := c.Show(&bytes.Buffer{}, "toml"); err == nil {
 		t.Error("toml was taken")
