@@ -29,6 +29,7 @@ var (
 // guard remembers the last look at the disk.
 type guard struct {
 	mu   sync.Mutex
+	ask  func(dir string) (size.Bytes, error) // freeSpace
 	at   time.Time
 	free size.Bytes
 	err  error
@@ -39,16 +40,16 @@ const guardEvery = 100 * time.Millisecond
 // gain remembers whether discarding alerts gives a full disk room. Where somebody else fills it, it does not, and
 // going on would cost every alert that the journal holds. It is used by the writer alone.
 type gain struct {
-	free size.Bytes // the most that was free since the disk is full
-	vain size.Bytes // discarded since then
+	before    size.Bytes // free before anything was discarded
+	discarded size.Bytes
 }
 
-// futile reports that discarding more would help nobody: so much was, and there is no more room than before.
+// futile reports that discarding more would help nobody: at least most was, and less than half of that became free.
 func (g *gain) futile(free, most size.Bytes) bool {
-	if free > g.free {
-		*g = gain{free: free}
+	if g.discarded == 0 {
+		g.before = free
 	}
-	return g.vain >= most
+	return g.discarded >= most && free-g.before < g.discarded/2
 }
 
 // vainMost is how much is discarded in vain at most: a file of the journal goes with the last alert in it, and such a
@@ -70,7 +71,7 @@ func (j *Journal) diskGuard() error {
 		return g.err
 	}
 	g.at = time.Now()
-	free, err := freeSpace(j.cfg.Dir)
+	free, err := g.ask(j.cfg.Dir)
 	switch {
 	case err != nil:
 		g.err = nil // a file system that cannot be asked is not a full one

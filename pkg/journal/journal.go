@@ -119,6 +119,7 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 		names:   names{cfg.Prefix},
 		next:    make(chan struct{}),
 		cursors: map[string]*Cursor{},
+		guard:   guard{ask: freeSpace},
 		refused: make(chan Refused, 16),
 	}
 	first, err := j.connect(ctx)

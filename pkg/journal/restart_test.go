@@ -199,20 +199,20 @@ func TestFullDiskIsLookedAtAgain(t *testing.T) {
 
 // TestFullDiskOfOthersCostsLittle: when it is not the journal that fills the disk, it does not give up all it holds.
 func TestFullDiskOfOthersCostsLittle(t *testing.T) {
-	dir := t.TempDir()
-	small := func(cfg *Config) { cfg.Dir, cfg.MaxSize, cfg.FullWait = dir, 1*size.MiB, 0 }
-	before := openInside(t, small)
-	if _, err := before.Cursor(t.Context(), Lane{Name: "stalled"}); err != nil {
+	j := openInside(t, func(cfg *Config) { cfg.MaxSize, cfg.FullWait, cfg.Reserve = 1*size.MiB, 0, 1 })
+	if _, err := j.Cursor(t.Context(), Lane{Name: "stalled"}); err != nil {
 		t.Fatal(err)
+	}
+	free := func(n size.Bytes) {
+		j.guard.mu.Lock()
+		defer j.guard.mu.Unlock()
+		j.guard.at, j.guard.ask = time.Time{}, func(string) (size.Bytes, error) { return n, nil }
 	}
 	const packs = 700 // some 800 KiB
 	for range packs {
-		appendOne(t, before, alertOf(t, alert.Notice, 900))
+		appendOne(t, j, alertOf(t, alert.Notice, 900))
 	}
-	if err := before.Close(); err != nil {
-		t.Fatal(err)
-	}
-	j := openInside(t, func(cfg *Config) { small(cfg); cfg.Reserve = 1 << 61 }) // more than any disk has
+	free(0)
 	left := uint64(packs)
 	for n := range 3 {
 		if err := j.Append(t.Context(), []*alert.Alert{alertOf(t, alert.Notice, 900)}); !errors.Is(err, ErrFull) {
@@ -226,5 +226,26 @@ func TestFullDiskOfOthersCostsLittle(t *testing.T) {
 			t.Fatalf("%d of %d packs are left, before it were %d", status.Packs, packs, left)
 		}
 		left = status.Packs
+	}
+	free(1 * size.MiB)
+	appendOne(t, j, alertOf(t, alert.Notice, 900))
+}
+
+func TestGain(t *testing.T) {
+	for name, c := range map[string]struct {
+		discarded, free size.Bytes
+		futile          bool
+	}{
+		"nothing discarded yet": {0, 100, false},
+		"too little to say":     {9, 100, false},
+		"no more room":          {10, 100, true},
+		"others take more":      {10, 50, true},
+		"a little by chance":    {10, 104, true},
+		"it helps":              {10, 105, false},
+	} {
+		g := gain{before: 100, discarded: c.discarded}
+		if got := g.futile(c.free, 10); got != c.futile {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

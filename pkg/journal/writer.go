@@ -303,7 +303,7 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 				return fmt.Errorf("%w: %w", ErrUnavailable, err)
 			}
 			if onDisk {
-				w.gain.vain += size.Bytes(freed)
+				w.gain.discarded += size.Bytes(freed)
 			}
 		case time.Now().After(deadline):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
