@@ -343,7 +343,7 @@ func outputs(web, loki *place, more string) string {
 }
 
 func TestKill9(t *testing.T) {
-	for _, sync := range []string{"always", "none"} {
+	for _, sync := range []string{"always", "interval", "none"} {
 		t.Run("sync "+sync, func(t *testing.T) {
 			t.Parallel()
 			web, loki := newPlace(t), newPlace(t)
