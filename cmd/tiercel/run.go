@@ -12,7 +12,7 @@ import (
 // garbagePercent collects garbage earlier than Go does by default. Much of the heap is what the journal wrote last, which
 // is kept for some seconds; letting as much garbage grow beside it would double the memory of an outage, and collecting
 // it costs a few percent of the processor at full rate. GOGC in the environment wins.
-const garbagePercent = 75
+const garbagePercent = 50
 
 func (c *cli) runCommand() *cobra.Command {
 	return &cobra.Command{
