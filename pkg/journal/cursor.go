@@ -22,6 +22,9 @@ const (
 	windowBytes = 2 << 20
 	// prefetch is how many packs may wait in the client beside the window.
 	prefetch = 32
+	// pullExpiry is how long one request for packs stands. The server seldom holds a backlog back until something new
+	// comes in or the next request does, so this is how long alerts may be late by it.
+	pullExpiry = 5 * time.Second
 	// remembered is how many sequences of packs already done are kept, to know a pack again that comes once more.
 	remembered = 4096
 )
@@ -183,7 +186,7 @@ func (c *Cursor) pump(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(30*time.Second))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(pullExpiry))
 	if err != nil {
 		return fmt.Errorf("reading from the stream: %w", err)
 	}
