@@ -110,6 +110,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"number", "1", "", 0, alert.NotAnAlert},
 		{"second is a string", ok + `"x"`, "", 1, alert.NotAnAlert},
 		{"array in array", "[[" + ok + "]]", "", 0, alert.NotAnAlert},
+		{"array in array, to be mended", "[[" + ok + ",\"\xff\"]]", "", 0, alert.NotAnAlert},
 		{"empty object", "{}", "rule", 0, alert.MissingMember},
 		{"no time", `{"rule":"a","priority":"info"}`, "time", 0, alert.MissingMember},
 		{"null priority", `{"rule":"a","priority":null,"time":"2026-01-01T00:00:00Z"}`, "priority", 0, alert.MissingMember},

@@ -131,6 +131,9 @@ func (d *decoder) mended(body []byte, received time.Time, maxDepth int) ([]*Aler
 	}
 	var all []*Alert
 	for _, part := range parts {
+		if part[0] == '[' {
+			return nil, &Refusal{Index: len(all), Expected: "a JSON object", Got: "an array in an array", Reason: NotAnAlert}
+		}
 		mended, _ := fixSurrogates(bytes.ToValidUTF8(part, []byte("\uFFFD")))
 		alerts, err := d.decode(mended, received, maxDepth)
 		if refusal, ok := errors.AsType[*Refusal](err); ok {

@@ -51,14 +51,19 @@ type lane struct {
 type item struct {
 	journal.Entry
 
-	attempts int   // failed tries of its own
-	err      error // the last of them
-	alone    int   // tries in which it failed while others of the same batch were delivered
+	attempts int       // failed tries of its own
+	err      error     // the last of them
+	alone    int       // tries in which it failed while others of the same batch were delivered
+	first    time.Time // when the first of those was
 }
 
-// poisonAttempts is after how many such tries an alert is buried: what fails is then the alert, not the place, and it
-// must not hold up those behind it for days.
-const poisonAttempts = 12
+// poisonAttempts and poisonTime are after how many such tries, over how long, an alert is buried: what fails is then the
+// alert and not the place, and it must not hold up those behind it for days. A tenant or a host of the other side that
+// is down for some minutes looks the same, so an hour must have passed.
+const (
+	poisonAttempts = 12
+	poisonTime     = time.Hour
+)
 
 // errFinished says that nothing is left for an output that is gone.
 var errFinished = errors.New("nothing is left for the output")
@@ -220,7 +225,9 @@ func (l *lane) send(living context.Context, items []item) (failed []item, pause 
 			it.err = err
 			reason := verdict.ReasonOf(err)
 			if reason != verdict.RateLimited && len(partial) < len(items) {
-				it.alone++
+				if it.alone++; it.alone == 1 {
+					it.first = time.Now()
+				}
 			}
 			l.count.retried(reason)
 		}
@@ -332,7 +339,7 @@ func (l *lane) buryHopeless(ctx context.Context, items []item) []item {
 			return "", "", false
 		case verdict.IsPermanent(it.err):
 			return verdict.ReasonOf(it.err), it.err.Error(), true
-		case it.alone >= poisonAttempts:
+		case it.alone >= poisonAttempts && time.Since(it.first) >= poisonTime:
 			return verdict.ReasonOf(it.err), fmt.Sprintf("failed %d times while others of its batch were delivered, last: %v", it.alone, it.err), true
 		}
 		return "", "", false

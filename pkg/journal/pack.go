@@ -109,12 +109,19 @@ func (p *parsed) wanted(minimum alert.Priority) []frame {
 	return p.frames
 }
 
-var errPack = errors.New("the pack is damaged")
+var (
+	errPack = errors.New("the pack is damaged")
+	// errNewer stops a lane rather than throw away what a later version of this program can read.
+	errNewer = errors.New("the pack was written by another version of Tiercel: start that version again")
+)
 
 // parsePack reads a pack. The frames are slices of data.
 func parsePack(data []byte) (*parsed, error) {
-	if len(data) == 0 || data[0] != packVersion {
-		return nil, fmt.Errorf("%w: not version %d", errPack, packVersion)
+	if len(data) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", errPack)
+	}
+	if data[0] != packVersion {
+		return nil, fmt.Errorf("%w: version %d, this program reads version %d", errNewer, data[0], packVersion)
 	}
 	rest := data[1:]
 	uvarint := func() (uint64, bool) {

@@ -211,7 +211,7 @@ func (w *writer) remember(id string, batch []*request, number, size int, counts 
 		p.frames = append(p.frames, r.alerts...)
 	}
 	for i := range p.frames {
-		p.frames[i].number = uint32(i) //nolint:gosec // less than the bytes of the pack
+		p.frames[i].number = uint32(i)
 	}
 	w.j.recent.put(id, p, size)
 }
