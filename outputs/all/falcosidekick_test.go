@@ -1,13 +1,20 @@
 package all_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -93,7 +100,7 @@ func TestFalcosidekicksKeys(t *testing.T) {
 		t.Run(tt.key, func(t *testing.T) {
 			below := needed()
 			if tt.key == "tlsserver.deploy" {
-				below["tlsserver.certfile"], below["tlsserver.keyfile"] = os.Args[0], os.Args[0] // files that are there
+				below["tlsserver.certfile"], below["tlsserver.keyfile"] = certificate(t)
 			}
 			inFile := maps.Clone(below)
 			inFile[tt.key] = tt.given
@@ -109,6 +116,33 @@ func TestFalcosidekicksKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// certificate makes a certificate and its key, and gives their files.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("server.crt", "CERTIFICATE", der), write("server.key", "PRIVATE KEY", encoded)
 }
 
 // load loads keys from a file, and variables.
