@@ -98,7 +98,7 @@ func (e *embedded) connect(ctx context.Context) (*link, error) {
 			return nil, errors.Join(err, l.close())
 		}
 	}
-	e.socket.serve(ctx, srv.InProcessConn)
+	e.socket.serve(srv.InProcessConn)
 	return l, nil
 }
 

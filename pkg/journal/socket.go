@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -87,7 +86,7 @@ func listenSocket(dir string) (*socket, error) {
 }
 
 // serve hands further connections to dial.
-func (s *socket) serve(_ context.Context, dial func() (net.Conn, error)) {
+func (s *socket) serve(dial func() (net.Conn, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dial = dial
