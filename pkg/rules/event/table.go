@@ -48,6 +48,7 @@ var table = [...]info{
 	{"close", Syscall, "res:errno fd:fd"},
 	{"close_range", Syscall, "res:errno first:uint32 last:uint32 flags:flags32"},
 	{"command", Terminal, "session:charbuf seq:uint64 line:charbuf exit_code:int64"},
+	{"command_end", Terminal, "session:charbuf seq:uint64 line:charbuf exit_code:int64 duration:reltime"},
 	{"connect", Syscall, "res:errno tuple:socktuple fd:fd addr:sockaddr"},
 	{"container", Syscall, ""},
 	{"copy_file_range", Syscall, "res:errno fdout:fd offout:uint64 fdin:fd offin:uint64 len:uint64"},

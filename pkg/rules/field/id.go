@@ -321,22 +321,38 @@ const (
 
 	// A terminal session and the lines typed in it; our own, source `terminal`.
 	ShellLine
+	ShellKind
+	ShellProgram
 	ShellSession
+	ShellParentSession
+	ShellOrigin
 	ShellSeq
 	ShellName
 	ShellPID
+	ShellCwd
 	ShellExitCode
-	ShellSecretWithheld
-	ShellSource
-	ShellExact
+	ShellExitFrom
+	ShellDuration
+	ShellEntry
+	ShellConfidence
+	ShellConfidenceReason
 	ShellTruncated
 	ShellInteractive
+	ShellSecretWithheld
+	ShellRedactions
+	ShellProcessesPID
+	ShellProcessesName
+	ShellProcessesExepath
+	ShellProcessesCmdline
+	ShellProcessesExitCode
 	ShellTTY
 	ShellRemoteIP
 	ShellRemotePort
 	ShellUser
-	ShellDuration
+	ShellStart
 	ShellLines
+	ShellBytes
+	ShellRecorded
 
 	count
 )
