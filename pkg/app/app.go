@@ -30,6 +30,7 @@ type App struct {
 	journal *journal.Journal
 	flow    *flow.Flow
 	http    *httpsource.Source
+	inputs  inputs
 	metrics *prometheus.Registry
 	stops   []stop // in the order of building
 
@@ -112,6 +113,8 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 		return err
 	}
 	a.onStop("receiver", a.http.Close)
+	a.addInput(input{name: "http", source: a.http, vital: true, health: health(deps.Log, "http")})
+	registry.MustRegister(upCollector{a})
 	return nil
 }
 
@@ -130,11 +133,11 @@ func (a *App) Addrs() []net.Addr { return a.http.Addrs() }
 // JournalPlace says where accepted alerts are kept.
 func (a *App) JournalPlace() string { return a.journal.Place() }
 
-// Run receives and delivers until ctx ends. Then the receiver finishes what is under way, the lanes deliver what is
-// left for at most the drain time, the outputs close, and the journal last. What was not delivered is in the journal
-// for the next start.
+// Run takes alerts in and delivers them until ctx ends. Then the inputs finish what is under way, the lanes deliver
+// what is left for at most the drain time, the outputs close, and the journal last. What was not delivered is in the
+// journal for the next start.
 func (a *App) Run(ctx context.Context) error {
-	// The lanes stop after the receiver: what it still accepts is drained too.
+	// The lanes stop after the inputs: what these still accept is drained too.
 	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDelivering()
 	delivered := make(chan struct{})
@@ -142,7 +145,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.flow.Run(delivering, a.drain)
 		close(delivered)
 	}()
-	err := a.http.Run(ctx, a.flow.Put)
+	err := a.inputs.run(ctx, a.flow.Put)
 	a.log.Info("stopping", "drain", a.drain.String())
 	stopDelivering()
 	<-delivered
@@ -176,13 +179,15 @@ func (a *App) refuse(r httpsource.Refused) {
 type readiness struct {
 	Ready   bool             `json:"ready"`
 	Journal string           `json:"journal"` // "ok", or why it takes no alerts
+	Inputs  []InputState     `json:"inputs"`
 	Outputs []flow.LaneState `json:"outputs"`
 }
 
 // ready says whether alerts can be accepted. An output that is down makes nothing unready: its alerts wait in the
-// journal, while a receiver out of service would lose those that Falco sends.
+// journal, while a receiver out of service would lose those that Falco sends. So does an input that is down: the
+// others still take alerts, and what it waits for comes back or does not, whoever is sent here.
 func (a *App) ready() (bool, any) {
-	r := readiness{Ready: true, Journal: "ok", Outputs: a.flow.States()}
+	r := readiness{Ready: true, Journal: "ok", Inputs: a.inputs.states(), Outputs: a.flow.States()}
 	if err := a.journal.Err(); err != nil {
 		r.Ready, r.Journal = false, err.Error()
 	}

@@ -144,8 +144,12 @@ func TestReadinessReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	lanes, _ := report["outputs"].([]any)
-	if report["ready"] != true || report["journal"] != "ok" || len(lanes) != 2 {
+	inputs, _ := report["inputs"].([]any)
+	if report["ready"] != true || report["journal"] != "ok" || len(lanes) != 2 || len(inputs) != 1 {
 		t.Fatalf("the report is %s", text)
+	}
+	if in, _ := inputs[0].(map[string]any); in["input"] != "http" || in["up"] != true {
+		t.Errorf("the receiver is shown as %v", in)
 	}
 	for i, want := range []map[string]any{
 		{"output": "up", "lag_alerts": 0.0},
