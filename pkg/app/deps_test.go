@@ -30,7 +30,7 @@ var floors = []struct {
 		"the words that all others speak; they know nothing of ours, so that nothing can go round in a circle",
 	},
 	{
-		[]string{"pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
+		[]string{"pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
 	{
