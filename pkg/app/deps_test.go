@@ -26,7 +26,7 @@ var floors = []struct {
 	why   string
 }{
 	{
-		[]string{"pkg/alert", "pkg/verdict", "pkg/secret", "pkg/size", "pkg/problem"},
+		[]string{"rules", "pkg/alert", "pkg/verdict", "pkg/secret", "pkg/size", "pkg/problem"},
 		"the words that all others speak; they know nothing of ours, so that nothing can go round in a circle",
 	},
 	{
@@ -66,6 +66,7 @@ var doors = []struct {
 	why  string
 }{
 	{"pkg/config", []string{"pkg/app", "cmd/tiercel"}, "nobody else asks what is configured: they are given what they need"},
+	{"rules", []string{"pkg/app", "cmd/tiercel"}, "the default rules are handed down as texts, like those of a file"},
 	{"outputs/all", []string{"cmd/tiercel", "pkg/config/gen/pages", "test/*"}, "the list is handed down as a value, so that a test passes two outputs and not all"},
 	{"outputs/*", []string{"outputs/all"}, "the flow drives outputs by their contract and knows none by name"},
 	{"outputs/outputtest", nil, "a test's tool has no place in the program"},
@@ -303,7 +304,7 @@ func matches(pattern, name string) bool {
 func packages(t *testing.T) []pack {
 	t.Helper()
 	var all []pack
-	for _, p := range list(t, nil, "./cmd/...", "./outputs/...", "./pkg/...", "./test/...") {
+	for _, p := range list(t, nil, "./cmd/...", "./outputs/...", "./pkg/...", "./rules/...", "./test/...") {
 		if rest, ok := strings.CutPrefix(p.ImportPath, module); ok && p.Name != "" {
 			all = append(all, pack{path: rest, imports: p.Imports})
 		}
