@@ -30,6 +30,10 @@ var floors = []struct {
 		"the words that all others speak; they know nothing of ours, so that nothing can go round in a circle",
 	},
 	{
+		[]string{"probe"},
+		"what the kernel says, and nothing of what it means: everything above can be tried without a kernel",
+	},
+	{
 		[]string{"pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
@@ -93,7 +97,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},
@@ -304,7 +308,7 @@ func matches(pattern, name string) bool {
 func packages(t *testing.T) []pack {
 	t.Helper()
 	var all []pack
-	for _, p := range list(t, nil, "./cmd/...", "./outputs/...", "./pkg/...", "./rules/...", "./test/...") {
+	for _, p := range list(t, nil, "./cmd/...", "./outputs/...", "./pkg/...", "./probe/...", "./rules/...", "./test/...") {
 		if rest, ok := strings.CutPrefix(p.ImportPath, module); ok && p.Name != "" {
 			all = append(all, pack{path: rest, imports: p.Imports})
 		}
