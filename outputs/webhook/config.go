@@ -16,9 +16,8 @@ type Config struct {
 	Address secret.String `config:"address"`
 	// HTTP method, POST or PUT.
 	Method string `config:"method"`
-	// Compress each body with gzip. Few receivers take that unasked.
-	Gzip bool `config:"gzip"`
 
+	httpx.Compression
 	httpx.Settings
 }
 

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/alert"
@@ -32,7 +29,7 @@ type Webhook struct {
 	request     *http.Request // what every request begins as; only read
 	secret      string        // the address
 	concurrency int
-	zippers     *sync.Pool // of *gzip.Writer; nil without compression
+	zipper      *httpx.Zipper // nil without compression
 }
 
 // New makes a webhook. It connects to nothing yet.
@@ -57,7 +54,7 @@ func New(env outputs.Env, c Config) (outputs.Output, error) {
 	}
 	if c.Gzip {
 		header.Set("Content-Encoding", "gzip")
-		w.zippers = &sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+		w.zipper = httpx.NewZipper()
 	}
 	c.Apply(header)
 	return w, nil
@@ -83,8 +80,8 @@ func (w *Webhook) send(ctx context.Context, a *alert.Alert) error {
 	// The body is made anew each time: the transport may go on reading it after an early answer, so a buffer could
 	// only be used again once it has been closed, which costs more than it saves.
 	body := append(a.AppendJSON(make([]byte, 0, len(a.Raw())+512)), '\n')
-	if w.zippers != nil {
-		body = w.compress(body)
+	if w.zipper != nil {
+		body = w.zipper.Compress(body)
 	}
 	req := w.request.WithContext(ctx)
 	req.ContentLength = int64(len(body))
@@ -93,16 +90,4 @@ func (w *Webhook) send(ctx context.Context, a *alert.Alert) error {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	_, err := httpx.Do(ctx, w.client, req, w.secret)
 	return err
-}
-
-func (w *Webhook) compress(body []byte) []byte {
-	z := w.zippers.Get().(*gzip.Writer)
-	defer w.zippers.Put(z)
-	var out bytes.Buffer
-	out.Grow(len(body)/2 + 64)
-	z.Reset(&out)
-	// Writing to a buffer cannot fail.
-	_, _ = z.Write(body)
-	_ = z.Close()
-	return out.Bytes()
 }

@@ -43,6 +43,7 @@ type Config struct {
 	// file.
 	Outputs []Output
 
+	files   []string          // see Files
 	origins map[string]origin // where each key that is set was set, by its path
 }
 

@@ -39,6 +39,19 @@ variables wherever it has them, so its config works unchanged. In the file, keys
 | map | YAML keys and values, or one text ` + "`name:value,name:value`" + `, or a JSON object in a text. Only the first colon of an entry divides, so a value may be a URL. The names keep their case and their dots. A variable adds to the map of the file |
 | secret | text that is never printed: not in logs, not in errors, not by ` + "`tiercel config show`" + ` |
 
+## Values from elsewhere
+
+Anywhere in a value, ` + "`${env:NAME}`" + ` stands for an environment variable and ` + "`${file:/a/path}`" + ` for what is in a file, without one
+line break at its end. ` + "`${env:NAME:-text}`" + ` gives a default. What stands for nothing stops the start, with its line. ` + "`$${env:NAME}`" + `
+is the text ` + "`${env:NAME}`" + ` itself. ` + "`tiercel config show`" + ` prints the reference, not what it stands for.
+
+` + "```yaml" + `
+customfields:
+  cluster: ${env:CLUSTER_NAME:-unknown}
+webhook:
+  address: https://alerts.example.org/in?key=${file:/run/secrets/alerts}
+` + "```" + `
+
 A value of ` + "`customfields`" + ` that reads ` + "`%NAME`" + ` takes the environment variable NAME, in the file as in the variable.
 
 ## Secrets from files
@@ -74,8 +87,22 @@ slack/oncall:
   minimumpriority: critical
 ` + "```" + `
 
-The variables of such a section are made the same way, ` + "`SLACK_ONCALL_MINIMUMPRIORITY`" + `; the section itself must be in the
-file.
+The same as a list, which some find easier to generate; ` + "`name`" + ` is what stands behind the slash:
+
+` + "```yaml" + `
+outputs:
+  - type: slack
+    webhookurl_file: /etc/tiercel/slack
+  - type: slack
+    name: oncall
+    webhookurl_file: /etc/tiercel/slack-oncall
+    minimumpriority: critical
+` + "```" + `
+
+The variables of such a section are made the same way, ` + "`SLACK_ONCALL_MINIMUMPRIORITY`" + `. A section that is not in the file is
+made by naming it in ` + "`TIERCEL_OUTPUTS`" + `: ` + "`TIERCEL_OUTPUTS=slack/oncall,loki/audit`" + `.
+
+How outputs connect (TLS, proxies, headers, time-outs, compression) is the same for all of them: [connections](connection.md).
 `
 
 // Docs gives the page about the configuration: how it works, then a table of every key.

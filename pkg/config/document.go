@@ -23,12 +23,17 @@ import (
 type document struct {
 	file     string
 	root     *setting
-	instance func(key string) (*setting, error) // makes the section of "slack/oncall"
-	unbuilt  func(key string, at origin, node *yaml.Node) bool
+	instance func(key string) (*setting, error)             // makes the section of "slack/oncall"
+	isOutput func(name string) bool                         // the name of a spec
+	foreign  unbuilt                                        // falcosidekick's outputs that are not here
+	retired  func(path string, at origin, text string) bool // notes a key that is read for nothing
+	environ  map[string]string                              // for ${env:NAME}
 
 	sections map[string]origin // where each section begins, by path
 	problems []Finding
-	budget   int // nodes that may still be visited; merged anchors can stand for far more than the file holds
+	raw      map[*yaml.Node]string // how values were written before something was put in their place
+	files    []string              // files whose text was put in the place of values
+	budget   int                   // nodes that may still be visited; merged anchors can stand for far more than the file holds
 }
 
 const (
@@ -63,6 +68,7 @@ func (d *document) Decode(data []byte, layer map[string]any) error {
 	if isEmpty(&first) {
 		return nil
 	}
+	d.substitute(first.Content[0])
 	d.section(first.Content[0], d.root, layer)
 	return nil
 }
@@ -119,10 +125,17 @@ func (d *document) section(node *yaml.Node, s *setting, layer map[string]any) {
 				child = of
 			}
 		}
-		if child == nil && s == d.root {
-			if d.unbuilt(name, d.origin(p.line), p.node) {
+		if child == nil && s == d.root && name == outputsKey {
+			d.list(p, layer)
+			continue
+		}
+		if child == nil {
+			path := joinPath(plainPath(s.path), name)
+			if d.retired(path, d.origin(p.line), textIn(p.node)) || d.foreign.take(path, d.origin(p.line), p.node, d.stranger) {
 				continue
 			}
+		}
+		if child == nil && s == d.root {
 			var err error
 			if child, err = d.instance(name); err != nil {
 				d.problem(p.line, p.name, "%v", err)
@@ -132,6 +145,8 @@ func (d *document) section(node *yaml.Node, s *setting, layer map[string]any) {
 		switch {
 		case child == nil:
 			d.unknown(p, s)
+		case child.kind == isSection && s == d.root && layer[name] != nil:
+			d.problem(p.line, name, "this output is there already, on line %d", d.sections[name].line)
 		case child.kind == isSection:
 			d.sections[child.path] = d.origin(p.line)
 			below := make(map[string]any)

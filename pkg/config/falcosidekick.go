@@ -6,101 +6,193 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// switches are the keys that switch falcosidekick's outputs on. Sections named here are no unknown keys, whether the
-// output exists here or not.
-const switches = `
-alertmanager.hostport aws.cloudwatchlogs.loggroup aws.kinesis.streamname aws.lambda.functionname aws.s3.bucket
-aws.securitylake.bucket aws.sns.topicarn aws.sqs.url azure.eventhub.name cliq.webhookurl cloudevents.address
-datadog.apikey datadoglogs.apikey discord.webhookurl dogstatsd.forwarder dynatrace.apitoken elasticsearch.hostport
-fission.function gcp.chronicle.instanceid gcp.cloudfunctions.name gcp.cloudrun.endpoint gcp.pubsub.topic
-gcp.storage.bucket googlechat.webhookurl gotify.hostport grafana.hostport grafanaoncall.webhookurl influxdb.hostport
-kafka.hostport kafkarest.address kubeless.function logstash.address loki.hostport mattermost.webhookurl mqtt.broker
-n8n.address nats.hostport nodered.address openfaas.functionname openobserve.hostport openreport.enabled
-opsgenie.apikey otlp.logs.endpoint otlp.metrics.endpoint otlp.traces.endpoint pagerduty.routingkey
-policyreport.enabled quickwit.hostport rabbitmq.url redis.address rocketchat.webhookurl slack.webhookurl
-smtp.hostport splunk.host spyderbat.orguid stan.hostport statsd.forwarder sumologic.receiverurl syslog.host
-talon.address teams.webhookurl tekton.eventlistener telegram.token timescaledb.host wavefront.endpointhost
-webex.webhookurl webhook.address webui.url yandex.datastreams.streamname yandex.s3.bucket zincsearch.hostport`
+// Texts of the warnings about outputs of falcosidekick that are not here.
+const (
+	unbuiltText = "this output is not built yet; its alerts go nowhere"
+	idleText    = "this output is not built yet; its settings do nothing"
+)
 
 // unbuiltNames lists the sections of falcosidekick's outputs.
 func unbuiltNames() []string {
 	var names []string
-	for path := range strings.FieldsSeq(switches) {
-		name, _, _ := strings.Cut(path, ".")
-		if len(names) == 0 || names[len(names)-1] != name {
+	for _, f := range foreigners() {
+		if name := f.section(); len(names) == 0 || names[len(names)-1] != name {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// unbuilt finds the settings that would switch on an output of falcosidekick that is not here yet.
-type unbuilt struct {
-	bySection map[string][]string // the switches below a section, "s3.bucket" below "aws"
-	warn      func(at origin, key, text string)
+// Documented lists every key of falcosidekick's outputs by its path, "aws.s3.bucket".
+func Documented() []string {
+	var paths []string
+	for _, f := range foreigners() {
+		for _, key := range f.keys {
+			paths = append(paths, joinPath(f.path, key))
+		}
+	}
+	return paths
 }
 
-const unbuiltText = "this output is not built yet; its alerts go nowhere"
+// unbuilt finds the settings of falcosidekick's outputs that are not here yet. Each such output is warned of once.
+type unbuilt struct {
+	outputs []foreign // those that are not here
+	noted   map[string]note
+	warn    func(at origin, key, text string)
+}
+
+// note is what is known of one output.
+type note struct {
+	at origin
+	on bool // it would be in use
+}
 
 // newUnbuilt leaves out the outputs that exist.
 func newUnbuilt(root *setting, warn func(origin, string, string)) unbuilt {
-	u := unbuilt{bySection: make(map[string][]string), warn: warn}
-	for path := range strings.FieldsSeq(switches) {
-		name, rest, _ := strings.Cut(path, ".")
-		if root.child(name) == nil {
-			u.bySection[name] = append(u.bySection[name], rest)
+	u := unbuilt{noted: make(map[string]note), warn: warn}
+	for _, f := range foreigners() {
+		built := root.child(f.section()) != nil && root.at(joinPath(f.path, f.on)) != nil
+		if !built {
+			u.outputs = append(u.outputs, f)
 		}
 	}
 	return u
 }
 
-// section reports whether a section is one of an output that is not here, and warns when it switches that output on.
-func (u unbuilt) section(name string, at origin, node *yaml.Node) bool {
-	paths, ok := u.bySection[name]
-	for _, path := range paths {
-		if holds(node, strings.Split(path, ".")) {
-			u.warn(at, outputOf(name, path), unbuiltText)
+// take reports whether a key of the file, by its path in lower case, is of outputs that are not here, and notes which
+// of them it sets. What it finds below that no such output has is reported by unknown.
+func (u unbuilt) take(path string, at origin, node *yaml.Node, unknown func(at origin, path string, names []string)) bool {
+	mine := false
+	for i := range u.outputs {
+		f := &u.outputs[i]
+		switch {
+		case f.path == path, strings.HasPrefix(f.path, path+"."):
+			mine = true
+		case strings.HasPrefix(path, f.path+"."):
+			mine = true
 		}
 	}
-	return ok
+	if mine {
+		u.walk(path, at, node, unknown)
+	}
+	return mine
 }
 
-// environment warns of each variable that switches on an output that is not here.
+// maxPath is how many dots the path of a key of falcosidekick's has at most, with some to spare.
+const maxPath = 4
+
+// walk looks at a key and at what is below it.
+func (u unbuilt) walk(path string, at origin, node *yaml.Node, unknown func(origin, string, []string)) {
+	if f, key := u.find(path); f != nil {
+		u.set(f, key, at, textIn(node))
+		return
+	}
+	if node = resolve(node); node.Kind != yaml.MappingNode || strings.Count(path, ".") > maxPath {
+		if node.Kind != yaml.ScalarNode || node.Tag != "!!null" && node.Value != "" {
+			unknown(at, path, u.below(parentPath(path)))
+		}
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		below := at
+		below.line = key.Line
+		u.walk(joinPath(path, strings.ToLower(key.Value)), below, node.Content[i+1], unknown)
+	}
+}
+
+// find tells of which output a key is.
+func (u unbuilt) find(path string) (*foreign, string) {
+	for i := range u.outputs {
+		f := &u.outputs[i]
+		if key, ok := strings.CutPrefix(path, f.path+"."); ok && f.has(key) {
+			return f, key
+		}
+	}
+	return nil, ""
+}
+
+// below lists the names that may stand below a path.
+func (u unbuilt) below(path string) []string {
+	var names []string
+	for i := range u.outputs {
+		f := &u.outputs[i]
+		for _, key := range f.keys {
+			if rest, ok := strings.CutPrefix(joinPath(f.path, key), path+"."); ok {
+				name, _, _ := strings.Cut(rest, ".")
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// set notes one key of an output.
+func (u unbuilt) set(f *foreign, key string, at origin, value string) {
+	on := key == f.on && isOn(value)
+	if !on && (!f.says(key, value) || key == f.on) {
+		return
+	}
+	if old, ok := u.noted[f.path]; !ok || on && !old.on {
+		u.noted[f.path] = note{at: at, on: on}
+	}
+}
+
+// environment notes what the variables set, then warns of each output.
 func (u unbuilt) environment(environ map[string]string) {
-	for path := range strings.FieldsSeq(switches) {
-		name, rest, _ := strings.Cut(path, ".")
-		env := envName(path)
-		if _, ok := u.bySection[name]; ok && isOn(environ[env]) {
-			u.warn(origin{env: env}, outputOf(name, rest), unbuiltText)
+	for i := range u.outputs {
+		f := &u.outputs[i]
+		for _, key := range f.keys {
+			name := envName(joinPath(f.path, key))
+			if text, ok := environ[name]; ok {
+				u.set(f, key, origin{env: name}, text)
+			}
+		}
+	}
+	for i := range u.outputs {
+		f := &u.outputs[i]
+		n, ok := u.noted[f.path]
+		switch {
+		case !ok: // nothing is set of it
+		case n.on:
+			u.warn(n.at, f.path, unbuiltText)
+		case f.on == "" && u.anyOn(f.path):
+			// The outputs that share the section are warned of by themselves.
+		default:
+			u.warn(n.at, f.path, idleText)
 		}
 	}
 }
 
-// outputOf names an output by its section: "teams", or "aws.s3" where several share one.
-func outputOf(name, path string) string {
-	if part, _, ok := strings.Cut(path, "."); ok {
-		return name + "." + part
-	}
-	return name
-}
-
-// holds reports whether the node at a path below n switches an output on.
-func holds(n *yaml.Node, path []string) bool {
-	n = resolve(n)
-	switch {
-	case len(path) == 0 && n.Kind == yaml.SequenceNode:
-		return len(n.Content) > 0
-	case len(path) == 0:
-		return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && isOn(n.Value)
-	case n.Kind != yaml.MappingNode:
-		return false
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if strings.EqualFold(n.Content[i].Value, path[0]) {
-			return holds(n.Content[i+1], path[1:])
+// anyOn reports whether an output below a section that is shared would be in use.
+func (u unbuilt) anyOn(path string) bool {
+	for other, n := range u.noted {
+		if n.on && strings.HasPrefix(other, path+".") {
+			return true
 		}
 	}
 	return false
+}
+
+// parentPath is a path without its last part.
+func parentPath(path string) string { return path[:max(0, strings.LastIndexByte(path, '.'))] }
+
+// textIn gives what stands at a node as one text: enough to tell whether anything does. An alias inside a list or a
+// mapping counts as something, whatever it stands for: it may stand for the whole file.
+func textIn(n *yaml.Node) string {
+	n = resolve(n)
+	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+		return n.Value
+	}
+	for _, part := range n.Content {
+		if part.Kind == yaml.AliasNode {
+			return part.Value
+		}
+		if text := textIn(part); text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 func isOn(value string) bool { return value != "" && !strings.EqualFold(value, "false") }
@@ -108,6 +200,10 @@ func isOn(value string) bool { return value != "" && !strings.EqualFold(value, "
 // owns reports whether a variable is one of an output that is not here.
 func (u unbuilt) owns(name string) bool {
 	section, _, _ := strings.Cut(strings.ToLower(name), "_")
-	_, ok := u.bySection[section]
-	return ok
+	for i := range u.outputs {
+		if u.outputs[i].section() == section {
+			return true
+		}
+	}
+	return false
 }

@@ -33,6 +33,11 @@ func (l *loader) instance(key string) (*setting, error) {
 	return l.root.child(key), nil
 }
 
+// isOutput reports whether a name is that of a spec.
+func (l *loader) isOutput(name string) bool {
+	return slices.ContainsFunc(l.declared, func(o *Output) bool { return o.Spec.Name == name })
+}
+
 // choose picks the outputs that are in use, and warns of those that look as if they were meant to be.
 func (l *loader) choose(specs []outputs.Spec) {
 	for _, spec := range specs {

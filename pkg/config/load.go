@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/tiercel/tiercel/outputs"
 )
@@ -28,6 +29,7 @@ func Load(options Options) (*Config, []Warning, error) {
 	l.expand()
 	l.choose(options.Specs)
 	l.validate()
+	l.config.files = l.watched(options.File)
 	if len(l.problems) > 0 {
 		return nil, sorted(l.warnings), &Invalid{sorted(l.problems)}
 	}
@@ -66,7 +68,10 @@ func (l *loader) declare(specs []outputs.Spec) error {
 		}
 	}
 	l.unbuilt = newUnbuilt(l.root, l.warn)
-	l.document = &document{root: l.root, instance: l.instance, unbuilt: l.unbuilt.section, sections: make(map[string]origin)}
+	l.document = &document{
+		root: l.root, instance: l.instance, isOutput: l.isOutput, foreign: l.unbuilt, retired: l.retired, environ: l.environ,
+		sections: make(map[string]origin), raw: make(map[*yaml.Node]string),
+	}
 	l.viper = viper.NewWithOptions(viper.WithDecoderRegistry(l.document))
 	l.viper.SetConfigType("yaml")
 	return nil
@@ -128,14 +133,27 @@ func (l *loader) fill(s *setting) {
 	if v == nil {
 		return
 	}
+	raw, substituted := l.rawOf(v)
 	set, err := l.decode(s, v)
-	if err != nil {
+	switch {
+	case err != nil && substituted:
+		l.fail(s.path, v.origin, "what %s stands for is not what belongs here: expected %s", quote(raw), s.expected())
+	case err != nil:
 		l.fail(s.path, v.origin, "%v", err)
-		return
+	case set:
+		at := v.origin
+		at.raw = raw
+		l.config.origins[s.path] = at
 	}
-	if set {
-		l.config.origins[s.path] = v.origin
+}
+
+// rawOf gives a value as it was written, where it holds references to what stands elsewhere.
+func (l *loader) rawOf(v *value) (raw string, ok bool) {
+	if v.node == nil {
+		return v.raw, v.raw != ""
 	}
+	raw, ok = l.document.raw[resolve(v.node)]
+	return raw, ok
 }
 
 // problem gathers something that stops the start.

@@ -12,7 +12,7 @@ const referenceHead = `# Every setting with its default. It loads as it is and c
 #
 # The environment wins over this file. The variable of a key is its path in capitals, joined by _: slack.webhookurl is
 # SLACK_WEBHOOKURL. An empty variable counts as not set. A secret may stand in a file instead: webhookurl_file: /path,
-# or SLACK_WEBHOOKURL_FILE. Unknown keys and bad values stop the start. More: docs/configuration.md.
+# or SLACK_WEBHOOKURL_FILE. ${env:NAME} and ${file:/path} stand for what is there. Unknown keys and bad values stop the start. More: docs/configuration.md.
 #
 # This file is generated from the comments in the code: make generate.
 `
@@ -21,7 +21,8 @@ const referenceOutputs = `
 # ---- Outputs ----
 #
 # An output is used once the key is set that switches it on. When none is, alerts are written to standard output.
-# Several of one kind: further sections named slack/oncall, slack/security and so on, with the same keys.
+# Several of one kind: further sections named slack/oncall, slack/security and so on, with the same keys; or a list,
+# outputs: [{type: slack, name: oncall, …}].
 #
 # Every output has these settings besides its own:
 #

@@ -30,6 +30,11 @@ func Schema(specs []outputs.Spec) ([]byte, error) {
 		patterns = append(patterns, member{"^" + spec.Name + "/" + strings.Trim(instanceName.String(), "^$") + "$", reference})
 		definitions = append(definitions, member{spec.Name, schemaOf(s)})
 	}
+	properties = append(properties, member{outputsKey, object{
+		{"description", "Outputs as a list: type is the output, name tells several of one type apart, the other keys are those of its section."},
+		{"type", "array"},
+		{"items", object{{"type", "object"}, {"required", []string{"type"}}}},
+	}})
 	var missing []string
 	for _, name := range unbuiltNames() {
 		if !hasSpec(specs, name) {

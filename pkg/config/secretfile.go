@@ -59,7 +59,11 @@ func (l *loader) fillSecret(s *setting, direct, named *value) {
 			l.fail(s.path, direct.origin, "%v", errRedacted)
 			return
 		}
-		l.config.origins[s.path] = direct.origin
+		at := direct.origin
+		if raw, ok := l.rawOf(direct); ok && reference.FindString(raw) == raw { // with text beside it, raw may be half of the secret
+			at.raw = raw
+		}
+		l.config.origins[s.path] = at
 	default:
 		return
 	}

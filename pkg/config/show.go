@@ -106,6 +106,9 @@ func (c *Config) shown(s *setting) (name string, value any) {
 	if from := c.origins[s.path].from; from != "" {
 		return s.fileName(), from
 	}
+	if raw := c.origins[s.path].raw; raw != "" {
+		return s.name, raw
+	}
 	return s.name, plain(s)
 }
 

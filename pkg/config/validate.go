@@ -56,6 +56,9 @@ func (l *loader) withoutSecrets(text string) string {
 		}
 	}
 	l.root.leaves(func(s *setting) {
+		if raw := l.config.origins[s.path].raw; raw != "" && s.kind == isText && len(s.field.String()) >= least {
+			text = strings.ReplaceAll(text, s.field.String(), raw) // it may come from a file of secrets
+		}
 		switch held := s.field.Interface().(type) {
 		case secret.String:
 			hide(held)

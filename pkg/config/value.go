@@ -12,6 +12,7 @@ type value struct {
 	origin origin
 	node   *yaml.Node // of the file; nil for a variable
 	text   string     // of the variable
+	raw    string     // the variable as it was written, where it held references
 	below  *value     // what the layer below says, for maps: their entries are merged
 }
 
@@ -22,6 +23,8 @@ type origin struct {
 	env  string
 	// from is the file that a secret was read from.
 	from string
+	// raw is the value as it was written, where it holds references: ${env:NAME}.
+	raw string
 }
 
 // finding makes a finding at this place.

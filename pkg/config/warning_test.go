@@ -78,15 +78,45 @@ opsgenie: text
 `,
 			environ: []string{"DISCORD_WEBHOOKURL=x", "GCP_PUBSUB_TOPIC=t", "TELEGRAM_TOKEN=t"},
 			want: []string{
-				"config.yaml:1: teams: this output is not built yet; its alerts go nowhere",
-				"config.yaml:3: aws.s3: this output is not built yet; its alerts go nowhere",
-				"config.yaml:3: aws.sqs: this output is not built yet; its alerts go nowhere",
-				"config.yaml:7: alertmanager: this output is not built yet; its alerts go nowhere",
+				"config.yaml:2: teams: this output is not built yet; its alerts go nowhere",
+				"config.yaml:5: aws.s3: this output is not built yet; its alerts go nowhere",
+				"config.yaml:6: aws.sqs: this output is not built yet; its alerts go nowhere",
+				"config.yaml:8: alertmanager: this output is not built yet; its alerts go nowhere",
 				"config.yaml:9: policyreport: this output is not built yet; its alerts go nowhere",
+				"config.yaml:10: opsgenie: this output is not built yet, and its settings have no such key",
 				"environment DISCORD_WEBHOOKURL: discord: this output is not built yet; its alerts go nowhere",
 				"environment GCP_PUBSUB_TOPIC: gcp.pubsub: this output is not built yet; its alerts go nowhere",
 				"environment TELEGRAM_TOKEN: telegram: this output is not built yet; its alerts go nowhere",
 			},
+		},
+		{
+			name: "set up, but not here and not on",
+			file: `teams:
+  minimumpriority: warning
+  activityimage: https://x
+aws:
+  region: eu-central-1
+  s3: {prefix: mine}
+dogstatsd:
+  tags: [a, b]
+pagerduty: {region: eu, routingkeys: x}
+`,
+			environ: []string{"GCP_WORKLOADIDENTITY=true", "TELEGRAM_MESSAGE_THREAD_ID=3"},
+			want: []string{
+				"config.yaml:2: teams: this output is not built yet; its settings do nothing",
+				"config.yaml:5: aws: this output is not built yet; its settings do nothing",
+				"config.yaml:6: aws.s3: this output is not built yet; its settings do nothing",
+				"config.yaml:8: dogstatsd: this output is not built yet; its settings do nothing",
+				"config.yaml:9: pagerduty.routingkeys: this output is not built yet, and its settings have no such key, did you mean routingkey?",
+				"config.yaml:9: pagerduty: this output is not built yet; its settings do nothing",
+				"environment GCP_WORKLOADIDENTITY: gcp: this output is not built yet; its settings do nothing",
+				"environment TELEGRAM_MESSAGE_THREAD_ID: telegram: this output is not built yet; its settings do nothing",
+			},
+		},
+		{
+			name:    "an output that the environment would make if it were named",
+			environ: []string{"SLACK_ON_CALL_WEBHOOKURL=https://x"},
+			want:    []string{"environment SLACK_ON_CALL_WEBHOOKURL: nothing reads this variable: for an output slack/on-call, add that to TIERCEL_OUTPUTS"},
 		},
 		{
 			name: "variables that are nearly right",

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -29,8 +30,8 @@ const (
 )
 
 // Client makes the client of one output. It trusts the system's authorities and those named in c, speaks TLS 1.2 or
-// later and HTTP/2 where the server does, goes through the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY,
-// NO_PROXY; read once by the process), and keeps at most as many connections to a host as s allows requests at once.
+// later and HTTP/2 where the server does, goes through the proxy of s or the one that the environment names (HTTP_PROXY,
+// HTTPS_PROXY, NO_PROXY; read once by the process), and keeps at most as many connections to a host as s allows requests at once.
 //
 // It has no time-out of its own: the context of a request ends it. It follows no redirect, since that would turn a
 // POST into a GET or carry credentials to a host that nobody configured; [Do] says where one points.
@@ -38,24 +39,29 @@ const (
 // With s.MutualTLS the client certificate is read here, and again at each handshake, so that a renewed one needs no
 // restart. A file that cannot be read or used is an error made by package problem, with the key from where c begins.
 func (c Common) Client(s Settings) (*http.Client, error) {
-	config, err := c.tls(s)
+	config, err := c.TLS(s.Connection.TLSOptions, s.CheckCert, s.MutualTLS)
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := s.Connection.proxy()
+	if err != nil {
+		return nil, problem.At("connection.proxy", "%v", err)
+	}
 	most := s.Concurrency()
-	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	connect := cmp.Or(s.Connection.ConnectTimeout, connectTimeout)
+	dialer := net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
 	client := &http.Client{
 		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
+			Proxy:                  proxy,
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        config,
-			TLSHandshakeTimeout:    connectTimeout,
+			TLSHandshakeTimeout:    connect,
 			ForceAttemptHTTP2:      true, // a transport with its own TLS config speaks HTTP/1.1 only, else
 			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 			MaxConnsPerHost:        most,
 			MaxIdleConnsPerHost:    most,
 			MaxIdleConns:           2 * most,
-			IdleConnTimeout:        idleTimeout,
+			IdleConnTimeout:        cmp.Or(s.Connection.IdleTimeout, idleTimeout),
 			MaxResponseHeaderBytes: maxHeaderAnswer,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -66,44 +72,18 @@ func (c Common) Client(s Settings) (*http.Client, error) {
 	return client, nil
 }
 
-func (c Common) tls(s Settings) (*tls.Config, error) {
-	config := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: !s.CheckCert, //nolint:gosec // the user's explicit wish
-		ClientSessionCache: tls.NewLRUClientSessionCache(0),
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool() // a system without authorities can still use those of the config
-	}
-	if err := trust(roots, "tlsclient.cacertfile", c.TLSClient.CACertFile); err != nil {
-		return nil, err
-	}
-	config.RootCAs = roots
-	if !s.MutualTLS {
-		return config, nil
-	}
+// mutualTLS makes a config present the client certificate that all outputs share, and trust the authority beside it.
+func (c Common) mutualTLS(config *tls.Config) error {
 	caKey, caFile := c.mutual("mutualtlsclient.cacertfile", c.MutualTLSClient.CACertFile, "ca.crt")
 	if _, err := os.Stat(caFile); c.MutualTLSClient.CACertFile == "" && errors.Is(err, fs.ErrNotExist) {
 		caFile = "" // the folder may do without: then the server's certificate is one that the system trusts
 	}
-	if err := trust(roots, caKey, caFile); err != nil {
-		return nil, err
+	if err := trust(config.RootCAs, caKey, caFile); err != nil {
+		return err
 	}
 	certKey, certFile := c.mutual("mutualtlsclient.certfile", c.MutualTLSClient.CertFile, "client.crt")
 	_, keyFile := c.mutual("mutualtlsclient.keyfile", c.MutualTLSClient.KeyFile, "client.key")
-	first, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, problem.At(certKey, "expected a client certificate in %s and its key in %s: %v", certFile, keyFile, err)
-	}
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		// Someone may be writing the files just now: then the one from the start must do.
-		if renewed, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
-			return &renewed, nil
-		}
-		return &first, nil
-	}
-	return config, nil
+	return present(config, certKey, certFile, keyFile)
 }
 
 // mutual picks the file that is set, or the one of that name in the folder, and says by which key it was chosen.

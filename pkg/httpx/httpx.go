@@ -54,9 +54,11 @@ type Settings struct {
 	CheckCert bool `config:"checkcert"`
 	// Headers to add to every request.
 	CustomHeaders map[string]secret.String `config:"customheaders"`
+	// How to connect, where this output needs something of its own. See docs/connection.md.
+	Connection Connection `config:"connection"`
 	// Requests under way at once, for places that take one alert at a time. Alerts of one host keep their order. 0 is the default, 8.
 	MaxConcurrentRequests int `config:"maxconcurrentrequests"`
 }
 
 // DefaultSettings gives the settings of an output that sets none.
-func DefaultSettings() Settings { return Settings{CheckCert: true} }
+func DefaultSettings() Settings { return Settings{CheckCert: true, Connection: DefaultConnection()} }

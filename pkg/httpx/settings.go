@@ -38,6 +38,7 @@ func (s *Settings) Validate() error {
 	if s.MaxConcurrentRequests < 0 || s.MaxConcurrentRequests > maxConcurrency {
 		errs = append(errs, problem.At("maxconcurrentrequests", "expected 0 (for %d) to %d, got %d", DefaultConcurrency, maxConcurrency, s.MaxConcurrentRequests))
 	}
+	errs = append(errs, problem.Under("connection", s.Connection.Validate()))
 	seen := make(map[string]string, len(s.CustomHeaders))
 	for _, name := range slices.Sorted(maps.Keys(s.CustomHeaders)) {
 		key, canonical := "customheaders."+name, http.CanonicalHeaderKey(name)

@@ -1,0 +1,34 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Files lists the files that the config was read from: its own, those of secrets, those that ${file:} named, and those
+// with certificates and keys. When one of them changes, loading gives another config.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
+
+// watched gathers what Files lists.
+func (l *loader) watched(file string) []string {
+	all := make(map[string]bool)
+	add := func(path string) {
+		if path != "" {
+			all[path] = true
+		}
+	}
+	add(file)
+	for _, path := range l.document.files {
+		add(path)
+	}
+	for _, at := range l.config.origins {
+		add(at.from)
+	}
+	l.root.leaves(func(s *setting) {
+		if _, set := l.config.origins[s.path]; set && s.kind == isText && strings.HasSuffix(s.name, "file") {
+			add(s.field.String())
+		}
+	})
+	return slices.Sorted(maps.Keys(all))
+}
