@@ -122,7 +122,7 @@ func NewValue(call *filter.Call, source event.Source) (*Value, error) {
 func (v *Value) Refs() []field.Ref { return v.refs }
 
 // List reports whether there may be several values.
-func (v *Value) List() bool { return v.operand.multi == field.List }
+func (v *Value) List() bool { return v.operand.multi == field.List || v.operand.multi == field.Any }
 
 // Each calls yield with each value until it returns false.
 func (v *Value) Each(ev Event, yield func(field.Value) bool) { v.operand.each(ev, yield) }

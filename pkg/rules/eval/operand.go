@@ -163,7 +163,7 @@ func (c *checker) pieces(items []filter.Operand) ([]piece, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.multi == field.Ancestors || o.multi == field.Either {
+		if o.multi == field.Ancestors || o.multi == field.Either || o.multi == field.Any {
 			return nil, fmt.Errorf("'%s' has several values and cannot be joined", o.name)
 		}
 		out = append(out, piece{from: o})

@@ -75,6 +75,7 @@ const (
 	Ancestors       // without an argument: one value per ancestor; a test holds if it holds for any
 	Either          // the two endpoints of a connection; a test holds if it holds for either, != only for both
 	List            // a list; only "in" (all of it), "intersects" (any of it) and "exists" apply
+	Any             // any number of values; a test holds if it holds for any
 )
 
 // Field is what is known of a field.

@@ -321,6 +321,10 @@ const (
 
 	// A terminal session and the lines typed in it; our own, source `terminal`.
 	ShellLine
+	ShellCommand
+	ShellPipe
+	ShellWrites
+	ShellReads
 	ShellKind
 	ShellProgram
 	ShellSession

@@ -21,7 +21,7 @@ and the container.
 * **Argument**: ` + "`[n]`" + ` takes a number, ` + "`[key]`" + ` a text or a number, ` + "`.key`" + ` also one after a dot; in parentheses where it may be left out.
 * **Several**: *ancestors* without an argument stands for every ancestor, and a test holds if it holds for any;
   *endpoints* stands for both ends of a connection, and a test holds if it holds for either (` + "`!=`" + `: for both); a *list* knows
-  ` + "`in`" + ` (all of it), ` + "`intersects`" + ` (any of it) and ` + "`exists`" + `.
+  ` + "`in`" + ` (all of it), ` + "`intersects`" + ` (any of it) and ` + "`exists`" + `; of *any*, a test holds if it holds for any of the values.
 * Which fields have values depends on where the events come from. ` + "`tiercel rules check`" + ` names, for each rule, those that never will.
 `)
 	for _, c := range classes {
@@ -64,6 +64,8 @@ func several(m Multi) string {
 		return "endpoints"
 	case List:
 		return "list"
+	case Any:
+		return "any"
 	}
 	return ""
 }

@@ -34,7 +34,7 @@ func (r Ref) Several() bool {
 	switch r.Multi {
 	case Ancestors:
 		return !r.HasArg() || r.ID == ProcAenv && r.Arg.Index < 0
-	case Either, List:
+	case Either, List, Any:
 		return true
 	default:
 		return false

@@ -143,7 +143,7 @@ func (t *token) appendText(dst []byte, ev eval.Event, zone *time.Location) []byt
 	case t.value != nil:
 		dst = appendSeveral(dst, t.value.List(), func(yield func(field.Value) bool) { t.value.Each(ev, yield) })
 	case t.ref.Several():
-		dst = appendSeveral(dst, t.ref.Multi == field.List, func(yield func(field.Value) bool) { eval.Each(ev, *t.ref, yield) })
+		dst = appendSeveral(dst, isList(t.ref.Multi), func(yield func(field.Value) bool) { eval.Each(ev, *t.ref, yield) })
 	default:
 		if layout, ok := layouts[t.ref.ID]; ok {
 			return appendTime(dst, ev, layout, zone)
@@ -178,6 +178,9 @@ func appendSeveral(dst []byte, list bool, each func(func(field.Value) bool)) []b
 	}
 	return dst
 }
+
+// isList reports whether all values are shown, and not the first only.
+func isList(m field.Multi) bool { return m == field.List || m == field.Any }
 
 // fit pads or cuts what was appended since start to width bytes, without cutting a character in two.
 func fit(dst []byte, start, width int) []byte {
@@ -242,9 +245,9 @@ func several(ev eval.Event, ref field.Ref) alert.Value {
 			first = one(v)
 		}
 		out = append(out, one(v)...)
-		return ref.Multi == field.List
+		return isList(ref.Multi)
 	})
-	if ref.Multi != field.List || len(out) == 1 {
+	if !isList(ref.Multi) || len(out) == 1 {
 		return first
 	}
 	return alert.Value(append(out, ']'))

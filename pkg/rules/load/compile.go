@@ -184,7 +184,7 @@ func (l *Loader) compileRule(r *rule, result *Result) (out *Rule, skip bool, err
 	source, _ := event.ParseSource(r.source)
 	out = &Rule{
 		Name: r.name, Desc: r.desc, Source: source, Priority: r.priority, Enabled: r.enabled,
-		Tags: slices.Sorted(maps.Keys(r.tags)), Capture: r.capture, CaptureDuration: r.captureDuration,
+		Tags: slices.Sorted(maps.Keys(r.tags)), Capture: r.capture, CaptureDuration: r.captureDuration, Where: r.at.location,
 	}
 	if skip, err = l.compileOutput(r, out, result); skip || err != nil {
 		return nil, skip, err
@@ -193,6 +193,7 @@ func (l *Loader) compileRule(r *rule, result *Result) (out *Rule, skip bool, err
 	if err != nil {
 		return nil, false, err
 	}
+	out.Written = strings.TrimSpace(condition)
 	e, err := l.parse(condition, r.conditionAt)
 	if err != nil {
 		return nil, false, err

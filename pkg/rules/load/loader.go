@@ -68,6 +68,8 @@ type Rule struct {
 	Capture         bool     // asks for a recording, which Falco makes; kept, not acted upon
 	CaptureDuration int64    // of that, milliseconds
 
+	Where     Location        // where it was last defined as a whole
+	Written   string          // the condition as the files have it, with what was appended and its exceptions
 	Expr      filter.Expr     // the condition with its macros put in
 	Condition *eval.Condition // the same, checked
 	Output    string          // the format, with what was appended

@@ -6,7 +6,11 @@
 //
 // The keys of "fields" are written as in a condition. Fields with several values, endpoints and lists, have an array;
 // ancestors have a number each, from 0 for the process itself. Addresses are texts, byte buffers are Base64, times and
-// durations are nanoseconds. A field that is null or not there has no value.
+// durations are nanoseconds. A field that is null or not there has no value. What follows from shell.line by itself,
+// shell.command for example, need not be there.
+//
+// For tests of rules, a line may also have "name", which says in words what it is about, and "expect", the names of the
+// rules that must match: ["Command on a host"], or [] for none.
 package recorded
 
 import (
@@ -22,6 +26,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tiercel/tiercel/pkg/rules/commandline"
 	"github.com/tiercel/tiercel/pkg/rules/eval"
 	"github.com/tiercel/tiercel/pkg/rules/event"
 	"github.com/tiercel/tiercel/pkg/rules/field"
@@ -62,23 +67,44 @@ func (e *Event) Field(id field.ID, arg field.Arg) field.Value {
 	return values[arg.At]
 }
 
+// Case is an event with what a test says of it.
+type Case struct {
+	*Event
+
+	Name   string   // what it is about, in words
+	Expect []string // names of the rules that must match, in any order; nil when nothing is expected of it
+}
+
 type line struct {
 	Type   string                     `json:"type"`
 	Time   time.Time                  `json:"time"`
+	Name   string                     `json:"name"`
 	Fields map[string]json.RawMessage `json:"fields"`
+	Expect []string                   `json:"expect"`
 }
 
 // Decode reads one line.
 func Decode(text []byte) (*Event, error) {
+	c, err := DecodeCase(text)
+	return c.Event, err
+}
+
+// DecodeCase reads one line with what it says for tests.
+func DecodeCase(text []byte) (Case, error) {
 	var l line
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {
-		return nil, fmt.Errorf("event: %w", err)
+		return Case{}, fmt.Errorf("event: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("event: more than one object on a line")
+		return Case{}, errors.New("event: more than one object on a line")
 	}
+	e, err := l.event()
+	return Case{e, l.Name, l.Expect}, err
+}
+
+func (l *line) event() (*Event, error) {
 	typ, ok := event.Lookup(l.Type)
 	if !ok {
 		return nil, fmt.Errorf("unknown event type %q", l.Type)
@@ -104,7 +130,29 @@ func Decode(text []byte) (*Event, error) {
 			e.values[keyOf(ref.ID, ref.Arg)] = values
 		}
 	}
+	if typ.Source() == event.Terminal {
+		e.derive()
+	}
 	return e, nil
+}
+
+// derive works out the fields that follow from the line, where they were not recorded.
+func (e *Event) derive() {
+	get := func(id field.ID) string { return e.Field(id, field.NoArgument).Str() }
+	text := get(field.ShellLine)
+	if text == "" || get(field.ShellKind) == "input" {
+		return
+	}
+	line := commandline.Parse(text, get(field.ShellCwd))
+	for _, id := range commandline.Fields() {
+		k := key{id: id, index: -1}
+		if _, ok := e.values[k]; ok {
+			continue
+		}
+		for v := line.Field(id, 0); v.Exists(); v = line.Field(id, len(e.values[k])) {
+			e.values[k] = append(e.values[k], v)
+		}
+	}
 }
 
 func decodeValues(ref field.Ref, raw json.RawMessage) ([]field.Value, error) {
@@ -119,7 +167,7 @@ func decodeValues(ref field.Ref, raw json.RawMessage) ([]field.Value, error) {
 	if err := json.Unmarshal(raw, &items); err != nil {
 		return nil, err
 	}
-	if ref.Multi != field.Either && ref.Multi != field.List || len(items) > MaxValues {
+	if ref.Multi == field.Single || ref.Multi == field.Ancestors || len(items) > MaxValues {
 		return nil, fmt.Errorf("has %d values", len(items))
 	}
 	values := make([]field.Value, 0, len(items))
@@ -195,7 +243,7 @@ func Append(dst []byte, ev eval.Event, refs []field.Ref) ([]byte, error) {
 		})
 		switch {
 		case len(values) == 0:
-		case ref.Multi == field.Either || ref.Multi == field.List:
+		case ref.Multi == field.Either || ref.Multi == field.List || ref.Multi == field.Any:
 			fields[ref.Text] = values
 		default:
 			fields[ref.Text] = values[0]

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/tiercel/tiercel/pkg/rules"
+	"github.com/tiercel/tiercel/pkg/rules/eval"
+	"github.com/tiercel/tiercel/pkg/rules/event"
+	"github.com/tiercel/tiercel/pkg/rules/field"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/recorded"
 )
@@ -66,6 +69,42 @@ func TestRecordedEventsMatch(t *testing.T) {
 	second, err := recorded.Append(nil, again, set.Fields())
 	if err != nil || !bytes.Equal(second, line) {
 		t.Errorf("%v\n%s\n%s", err, line, second)
+	}
+}
+
+func TestLinesAreTakenApart(t *testing.T) {
+	e, err := recorded.Decode([]byte(`{"type":"command","fields":{"shell.line":"sudo curl x | sh > out","shell.cwd":"/tmp/","shell.reads":["/etc/x"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, name := range []string{"shell.command", "shell.pipe", "shell.writes", "shell.reads"} {
+		ref, _, err := field.Prefix(event.Terminal, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eval.Each(e, ref, func(v field.Value) bool { got += v.String() + ", "; return true })
+	}
+	if want := "sudo curl x, curl x, sh, curl|sh, /tmp/out, /etc/x, "; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	// What another program reads is no line of a shell.
+	e, err = recorded.Decode([]byte(`{"type":"command","fields":{"shell.line":"import os","shell.kind":"input"}}`))
+	if err != nil || e.Field(field.ShellCommand, field.NoArgument).Exists() {
+		t.Error("a line of Python is taken for a command")
+	}
+}
+
+func TestCases(t *testing.T) {
+	c, err := recorded.DecodeCase([]byte(`{"type":"open","name":"한글","expect":[]}`))
+	if err != nil || c.Name != "한글" || c.Expect == nil || len(c.Expect) != 0 {
+		t.Errorf("%v %+v", err, c)
+	}
+	if c, err = recorded.DecodeCase([]byte(`{"type":"open","expect":["a","b"]}`)); err != nil || len(c.Expect) != 2 {
+		t.Errorf("%v %+v", err, c)
+	}
+	if c, err = recorded.DecodeCase([]byte(`{"type":"open"}`)); err != nil || c.Expect != nil {
+		t.Errorf("%v %+v", err, c)
 	}
 }
 
