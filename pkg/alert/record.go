@@ -11,7 +11,8 @@ import (
 	"unsafe"
 )
 
-// The binary form of an alert, version 1. Integers without a size are unsigned varints (encoding/binary):
+// RecordVersion is the version of an alert's binary form, and its first byte. Integers without a size are unsigned
+// varints (encoding/binary):
 //
 //	byte     version, 1
 //	byte     priority
@@ -26,13 +27,13 @@ import (
 // A text is its length and its bytes. A slice is either a place in the body (length<<1 | 1, then the offset), or a
 // text of its own (length<<1, then the bytes). What normalization did not change is so stored once, and reading a
 // record takes one allocation for all of its texts.
-const recordVersion = 1
+const RecordVersion = 1
 
 const recordFixed = 2 + 16 + 2*12
 
 // AppendRecord appends the alert's binary form, which [ParseRecord] reads.
 func (a *Alert) AppendRecord(dst []byte) []byte {
-	dst = append(dst, recordVersion, byte(a.Priority))
+	dst = append(dst, RecordVersion, byte(a.Priority))
 	dst = append(dst, a.ID[:]...)
 	dst = appendTime(dst, a.Received)
 	dst = appendTime(dst, a.Time)
@@ -70,13 +71,22 @@ const minShared = 8
 
 func (w sliceWriter) append(dst []byte, text string) []byte {
 	if len(text) >= minShared {
-		if at := strings.Index(w.body, text); at >= 0 {
+		if at := w.find(text); at >= 0 {
 			dst = binary.AppendUvarint(dst, uint64(len(text))<<1|1)
 			return binary.AppendUvarint(dst, uint64(at))
 		}
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(text))<<1)
 	return append(dst, text...)
+}
+
+// find returns where text occurs in the body, or -1. What [Decode] took out of it and nobody changed lies there.
+func (w sliceWriter) find(text string) int {
+	at := uintptr(unsafe.Pointer(unsafe.StringData(text))) - uintptr(unsafe.Pointer(unsafe.StringData(w.body))) //nolint:gosec // compared only
+	if len(text) <= len(w.body) && at <= uintptr(len(w.body)-len(text)) {
+		return int(at) //nolint:gosec // at most the length of the body
+	}
+	return strings.Index(w.body, text)
 }
 
 func appendText(dst []byte, text string) []byte {
@@ -97,8 +107,8 @@ func ParseRecord(record []byte) (*Alert, error) {
 	if len(record) < recordFixed {
 		return nil, fmt.Errorf("%w: %d bytes are too few", errRecord, len(record))
 	}
-	if record[0] != recordVersion {
-		return nil, fmt.Errorf("%w: version %d, this program reads version %d", errRecord, record[0], recordVersion)
+	if record[0] != RecordVersion {
+		return nil, fmt.Errorf("%w: version %d, this program reads version %d", errRecord, record[0], RecordVersion)
 	}
 	if record[1] > byte(Emergency) {
 		return nil, fmt.Errorf("%w: priority %d", errRecord, record[1])

@@ -91,7 +91,7 @@ var homes = []home{
 	{"github.com/expr-lang/expr", []string{"pkg/flow"}, "the when expressions of lanes"},
 	{"github.com/gin-gonic/gin", []string{"pkg/source/httpsource", "test/load"}, "its Context goes no further than a handler; the load test measures against it"},
 	{"github.com/go-json-experiment/json", []string{"pkg/alert", "pkg/config", "outputs/loki"}, "reading alerts, and checking what they hold"},
-	{"github.com/klauspost/compress", []string{"pkg/source/httpsource", "pkg/httpx", "outputs/loki", "test/load"}, "gzip and snappy on the wire"},
+	{"github.com/klauspost/compress", []string{"pkg/journal", "pkg/source/httpsource", "pkg/httpx", "outputs/loki", "test/load"}, "gzip and snappy on the wire, S2 in the journal"},
 	{"github.com/nats-io/", []string{"pkg/journal"}, "that the journal is JetStream is the journal's affair"},
 	{"github.com/prometheus/client_golang/prometheus/promhttp", []string{"pkg/telemetry"}, "one page of metrics"},
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},

@@ -40,6 +40,8 @@ type lane struct {
 	empty  func(ctx context.Context) bool
 	forget func(ctx context.Context)
 
+	done []journal.Entry // memory of the last send, to be used again
+
 	mu          sync.Mutex // guards what follows
 	lastSuccess time.Time
 	lastError   string
@@ -73,11 +75,10 @@ var errFinished = errors.New("nothing is left for the output")
 func (l *lane) run(ctx, living context.Context) (finished bool) {
 	var waiting []item // not delivered, in order
 	for {
-		more, err := l.gather(ctx, living, waiting)
-		if err != nil && len(waiting) == 0 {
+		var err error
+		if waiting, err = l.gather(ctx, living, waiting); len(waiting) == 0 && err != nil {
 			return errors.Is(err, errFinished)
 		}
-		waiting = append(waiting, more...)
 		waiting = l.buryExpired(living, waiting)
 		if len(waiting) == 0 {
 			continue
@@ -104,29 +105,30 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// gather returns what comes next, beside already waiting ones: it waits for the first alert when none waits, and
+// gather appends what comes next to the items that wait already: it waits for the first alert when none waits, and
 // then as long as the output's Batch.Wait for more. An error means that there is nothing more to do.
-func (l *lane) gather(ctx, living context.Context, already []item) ([]item, error) {
-	room, bytes := l.Batch.Max-len(already), int(l.Batch.Bytes)
-	if bytes > 0 {
-		for i := range already {
-			bytes -= already[i].Size
+func (l *lane) gather(ctx, living context.Context, items []item) ([]item, error) {
+	// room is how many bytes the batch may still have: 0 is without a limit, 1 is none.
+	room, counted := int(l.Batch.Bytes), 0
+	count := func() {
+		for ; counted < len(items) && room > 0; counted++ {
+			room = max(room-items[counted].Size, 1)
 		}
-		bytes = max(bytes, 1)
 	}
-	if room <= 0 || bytes == 1 {
-		return nil, nil
+	if count(); len(items) >= l.Batch.Max || room == 1 {
+		return items, nil
 	}
-	var items []item
 	fill := func(ctx context.Context) error {
-		entries, err := l.cursor.Next(ctx, room-len(items), bytes)
+		entries, err := l.cursor.Next(ctx, l.Batch.Max-len(items), room)
 		if err != nil {
 			return err
 		}
 		items = l.appendWanted(items, entries)
+		count()
+		clear(entries) // the cursor keeps the slice, and would keep the alerts
 		return nil
 	}
-	if len(already) > 0 {
+	if len(items) > 0 {
 		now, cancel := context.WithCancel(ctx)
 		cancel()
 		_ = fill(now) // only what is there
@@ -140,7 +142,7 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 			}
 			cancel()
 			if len(items) == 0 && l.empty(living) {
-				return nil, errFinished
+				return items, errFinished
 			}
 			continue
 		}
@@ -149,7 +151,7 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 		}
 		// Draining: what is on its way out of the journal may take a moment to come.
 		if l.cursor.Lag().Alerts == 0 || living.Err() != nil {
-			return nil, context.Canceled
+			return items, context.Canceled
 		}
 		moment, cancel := context.WithTimeout(living, 50*time.Millisecond)
 		_ = fill(moment)
@@ -158,7 +160,7 @@ func (l *lane) gather(ctx, living context.Context, already []item) ([]item, erro
 	if l.Batch.Wait > 0 {
 		waiting, cancel := context.WithTimeout(ctx, l.Batch.Wait)
 		defer cancel()
-		for len(items) < l.Batch.Max {
+		for len(items) < l.Batch.Max && room != 1 {
 			if fill(waiting) != nil {
 				break
 			}
@@ -193,7 +195,8 @@ func (l *lane) appendWanted(items []item, entries []journal.Entry) []item {
 	return items
 }
 
-// send makes one try with items. It returns those that failed, in order, and how long to wait before the next try.
+// send makes one try with items. It returns those that failed, in order and in the same memory, and how long to wait
+// before the next try.
 func (l *lane) send(living context.Context, items []item) (failed []item, pause time.Duration) {
 	batch := make([]*alert.Alert, len(items))
 	for i := range items {
@@ -211,10 +214,11 @@ func (l *lane) send(living context.Context, items []item) (failed []item, pause 
 	l.count.batchAlerts.Observe(float64(len(batch)))
 
 	partial := asPartial(err, len(items))
-	done := make([]journal.Entry, 0, len(items))
+	done := l.done[:0]
+	failed = items[:0]
 	longest := 0
 	for i := range items {
-		it := &items[i]
+		it := items[i]
 		err := partial[i]
 		if err == nil {
 			done = append(done, it.Entry)
@@ -235,7 +239,7 @@ func (l *lane) send(living context.Context, items []item) (failed []item, pause 
 		if asked, ok := verdict.Pause(err); ok {
 			pause = max(pause, asked)
 		}
-		failed = append(failed, *it)
+		failed = append(failed, it)
 	}
 	// Commit after send, not before: a crash may send twice, never lose.
 	l.cursor.Done(done...)
@@ -243,6 +247,10 @@ func (l *lane) send(living context.Context, items []item) (failed []item, pause 
 	l.count.ok.Add(float64(len(done)))
 	l.count.failed.Add(float64(len(failed)))
 	l.note(err, len(done) > 0)
+	// What is used again must not keep alerts in memory until then.
+	clear(items[len(failed):])
+	clear(done)
+	l.done = done
 	if len(failed) > 0 && pause == 0 {
 		pause = l.backoff(longest)
 	}

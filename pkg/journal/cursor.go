@@ -79,6 +79,8 @@ type Cursor struct {
 	pending uint64           // packs that the stream has for this lane and did not give out yet
 	ready   chan struct{}    // capacity 1: something was added to unread
 	room    chan struct{}    // capacity 1: something left held
+
+	entries []Entry // what Next returned last, to be used again; only Next uses it
 }
 
 // Lane names a lane and says which alerts it wants.
@@ -307,11 +309,12 @@ func signal(ch chan struct{}) {
 }
 
 // Next waits until there is an alert and returns what is there: at most limit alerts, and at most size bytes of them,
-// but at least one. It returns ctx's error when ctx ends first.
+// but at least one. It returns ctx's error when ctx ends first. The slice is used again by the next call.
 func (c *Cursor) Next(ctx context.Context, limit, size int) ([]Entry, error) {
 	for {
-		if entries := c.take(limit, size); len(entries) > 0 {
-			return entries, nil
+		c.entries = c.take(c.entries[:0], limit, size)
+		if len(c.entries) > 0 {
+			return c.entries, nil
 		}
 		select {
 		case <-c.ready:
@@ -321,14 +324,10 @@ func (c *Cursor) Next(ctx context.Context, limit, size int) ([]Entry, error) {
 	}
 }
 
-// take returns what is there now, which may be nothing.
-func (c *Cursor) take(limit, size int) []Entry {
+// take appends what is there now, which may be nothing.
+func (c *Cursor) take(entries []Entry, limit, size int) []Entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.unread) == 0 {
-		return nil
-	}
-	entries := make([]Entry, 0, min(uint64(limit), c.undone)) //nolint:gosec // limits are positive
 	total := 0
 	for len(c.unread) > 0 && len(entries) < limit {
 		p := c.unread[0]

@@ -202,7 +202,7 @@ func (j *Journal) Retry(ctx context.Context, id uint64, lane string) error {
 	if _, err := l.alerts.Consumer(ctx, j.names.consumer(lane)); err != nil {
 		return fmt.Errorf("output %s has no place in the journal, so nobody would take the alert: %w", lane, err)
 	}
-	payload := appendFrame(appendPackHeader(nil, 1, odometer{}), letter.Alert)
+	payload := appendPack(nil, appendFrame(nil, letter.Alert), 1, odometer{})
 	// Asked for twice within a short time, it is sent once.
 	key := fmt.Sprintf("retry-%d-%d", id, letter.Buried.UnixNano())
 	if err := l.write(ctx, &nats.Msg{Subject: j.names.retry(lane), Header: nats.Header{}, Data: payload}, key); err != nil {

@@ -6,24 +6,34 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/tiercel/tiercel/pkg/alert"
 )
 
 // A pack is what one message of the stream holds: the alerts that came in while the last one was being written.
 //
-//	byte    version, 1
+//	byte    version, 2
 //	uvarint number of frames
 //	8 × uvarint  the odometer: alerts written before this pack, for each route from debug up
+//	the frames, compressed as one S2 block (github.com/klauspost/compress/s2), which begins with their length
 //	frames, each: byte route, uvarint length, the alert's record (alert.AppendRecord)
 //
 // The route is the priority that decides which lanes want the alert, so that a lane can pass over a frame without
-// reading the record.
-const packVersion = 1
+// reading the record. Alerts are much alike: compressing a pack costs less than the copies, the checksum and the fsync
+// of what it saves. Version 1, which is still read, has the frames as they are.
+const (
+	packVersion      = 2
+	packUncompressed = 1
+)
 
 const (
 	// packAlerts and packBytes bound a pack. An alert that is larger gets a pack of its own.
 	packAlerts = 1024
 	packBytes  = 512 << 10
+	// packFrames bounds the frames of a pack before they are compressed, in bytes: memory for what a pack says that it
+	// holds is made before it is known to be true.
+	packFrames = largestMessage
 	// packHeader is at least the size of a pack's header.
 	packHeader = 1 + 9*binary.MaxVarintLen64
 )
@@ -60,20 +70,22 @@ func appendFrame(dst []byte, a *alert.Alert) []byte {
 	return dst[:start+n+len(record)]
 }
 
-func appendPackHeader(dst []byte, frames int, before odometer) []byte {
+// appendPack appends the pack of number frames, which are one after the other in frames, at most packFrames bytes.
+func appendPack(dst, frames []byte, number int, before odometer) []byte {
 	dst = append(dst, packVersion)
-	dst = binary.AppendUvarint(dst, uint64(frames)) //nolint:gosec // a length
+	dst = binary.AppendUvarint(dst, uint64(number)) //nolint:gosec // a length
 	for _, count := range before {
 		dst = binary.AppendUvarint(dst, count)
 	}
-	return dst
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(frames)))
+	return dst[:len(dst)+len(s2.Encode(dst[len(dst):cap(dst)], frames))]
 }
 
 // parsed is a pack that was read, or that was just written.
 type parsed struct {
 	frames []frame // read only
 	after  odometer
-	size   int // of the pack, bytes
+	size   int // of the frames, bytes
 }
 
 type frame struct {
@@ -115,12 +127,12 @@ var (
 	errNewer = errors.New("the pack was written by another version of Tiercel: start that version again")
 )
 
-// parsePack reads a pack. The frames are slices of data.
+// parsePack reads a pack. The frames may be slices of data.
 func parsePack(data []byte) (*parsed, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", errPack)
 	}
-	if data[0] != packVersion {
+	if data[0] != packVersion && data[0] != packUncompressed {
 		return nil, fmt.Errorf("%w: version %d, this program reads version %d", errNewer, data[0], packVersion)
 	}
 	rest := data[1:]
@@ -133,15 +145,25 @@ func parsePack(data []byte) (*parsed, error) {
 		return value, true
 	}
 	count, ok := uvarint()
-	if !ok || count > uint64(len(rest)) {
-		return nil, fmt.Errorf("%w: %d frames in %d bytes", errPack, count, len(rest))
-	}
-	p := &parsed{size: len(data)}
+	p := new(parsed)
 	for i := range p.after {
-		if p.after[i], ok = uvarint(); !ok {
-			return nil, fmt.Errorf("%w: odometer", errPack)
+		var read bool
+		p.after[i], read = uvarint()
+		ok = ok && read
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: odometer", errPack)
+	}
+	if data[0] == packVersion {
+		var err error
+		if rest, err = expand(rest); err != nil {
+			return nil, err
 		}
 	}
+	if count > uint64(len(rest)) {
+		return nil, fmt.Errorf("%w: %d frames in %d bytes", errPack, count, len(rest))
+	}
+	p.size = len(rest)
 	p.frames = make([]frame, 0, count)
 	for range count {
 		if len(rest) < 2 || rest[0] > byte(alert.Emergency) {
@@ -155,8 +177,27 @@ func parsePack(data []byte) (*parsed, error) {
 		}
 		f.size = int(length) //nolint:gosec // at most the length of data
 		f.record, rest = rest[:length], rest[length:]
+		if length > 0 && f.record[0] != alert.RecordVersion {
+			return nil, fmt.Errorf("%w: an alert of version %d, this program reads version %d", errNewer, f.record[0], alert.RecordVersion)
+		}
 		p.after[f.route]++
 		p.frames = append(p.frames, f)
 	}
 	return p, nil
+}
+
+// expand gives the frames of which block is the compressed form.
+func expand(block []byte) ([]byte, error) {
+	size, err := s2.DecodedLen(block)
+	if err == nil && size > packFrames {
+		err = fmt.Errorf("%d bytes are more than %d", size, packFrames)
+	}
+	var frames []byte
+	if err == nil {
+		frames, err = s2.Decode(nil, block)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its frames: %w", errPack, err)
+	}
+	return frames, nil
 }

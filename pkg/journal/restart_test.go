@@ -2,10 +2,11 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +38,9 @@ func openInside(t *testing.T, change func(*Config)) *Journal {
 
 func alertOf(t *testing.T, priority alert.Priority, padding int) *alert.Alert {
 	t.Helper()
-	body := fmt.Sprintf(`{"rule":"r","priority":%q,"time":"2026-01-01T00:00:00Z","output":%q}`, priority, strings.Repeat("x", padding))
+	noise := make([]byte, padding*3/4) // so that compressing it does not make it much smaller
+	_, _ = rand.Read(noise)
+	body := fmt.Sprintf(`{"rule":"r","priority":%q,"time":"2026-01-01T00:00:00Z","output":%q}`, priority, base64.RawStdEncoding.EncodeToString(noise))
 	a, err := alert.DecodeOne([]byte(body), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +120,7 @@ func TestOneRefusalIsNotThatOfOthers(t *testing.T) {
 		}
 		refused, waiting := made(first), made(alertOf(t, alert.Critical, 10))
 		w.queue <- waiting
-		w.write(t.Context(), []*request{refused}, 1, nil)
+		w.write(t.Context(), []*request{refused}, 1)
 		if err := <-refused.done; !errors.Is(err, want) {
 			t.Fatalf("got %v, want %v", err, want)
 		}

@@ -26,6 +26,8 @@ type writer struct {
 	serial  uint64
 	full    episode
 	gain    gain
+	frames  []byte // memory of the last pack, to be used again
+	payload []byte
 
 	mu    sync.Mutex // guards total
 	total odometer   // alerts written so far, in this process and before
@@ -112,7 +114,6 @@ func (w *writer) run(ctx context.Context) {
 	var (
 		batch   []*request
 		carried *request // did not fit into the last pack
-		payload []byte
 		// How many requests the last pack held. While so many senders are active, a pack of two or three would cost
 		// the disk as much as one of all of them; a single sender never waits.
 		expected int
@@ -163,33 +164,43 @@ func (w *writer) run(ctx context.Context) {
 			number += next.number
 		}
 		expected = len(batch)
-		payload = w.write(ctx, batch, number, payload)
+		w.write(ctx, batch, number)
 	}
 }
 
-// write puts one pack into the stream and tells each request of it. It returns payload for the next pack.
-func (w *writer) write(ctx context.Context, batch []*request, number int, payload []byte) []byte {
+// write puts one pack into the stream and tells each request of it.
+func (w *writer) write(ctx context.Context, batch []*request, number int) {
 	var route alert.Priority
 	var counts odometer
 	for _, r := range batch {
 		route = max(route, r.route)
 		counts.add(r.counts)
 	}
-	payload = appendPackHeader(payload[:0], number, w.written())
-	for _, r := range batch {
-		payload = append(payload, r.frames...)
+	frames := batch[0].frames
+	if len(batch) > 1 {
+		w.frames = w.frames[:0]
+		for _, r := range batch {
+			w.frames = append(w.frames, r.frames...)
+		}
+		frames = w.frames
 	}
-	w.serial++
-	id := w.session + strconv.FormatUint(w.serial, 36)
-	if w.j.recent != nil {
-		w.remember(id, batch, number, len(payload), counts)
+	var err error
+	if len(frames) > packFrames {
+		err = fmt.Errorf("%w: %d bytes, the journal takes %d", ErrTooLarge, len(frames), packFrames)
+	} else {
+		w.payload = appendPack(w.payload[:0], frames, number, w.written())
+		w.serial++
+		id := w.session + strconv.FormatUint(w.serial, 36)
+		if w.j.recent != nil {
+			w.remember(id, batch, number, len(frames), counts)
+		}
+		err = w.publish(ctx, route, id, w.payload)
 	}
-	err := w.publish(ctx, route, id, payload)
 	if err == nil {
 		w.mu.Lock()
 		w.total.add(counts)
 		w.mu.Unlock()
-		w.j.metrics.wrote(number, len(payload))
+		w.j.metrics.wrote(number, len(w.payload))
 	}
 	for _, r := range batch {
 		r.done <- err
@@ -197,10 +208,12 @@ func (w *writer) write(ctx context.Context, batch []*request, number int, payloa
 	if errors.Is(err, ErrUnavailable) {
 		w.refuseWaiting(err)
 	}
-	if cap(payload) > 2*packBytes+packHeader {
-		payload = nil
+	if cap(w.frames) > 2*packBytes { // an alert that was larger than packs are
+		w.frames = nil
 	}
-	return payload
+	if cap(w.payload) > 2*packBytes+packHeader {
+		w.payload = nil
+	}
 }
 
 // remember keeps the pack's alerts for the lanes of this process.

@@ -216,6 +216,19 @@ func (x *tiercel) eventually(most time.Duration, what string, ok func() bool) {
 	}
 }
 
+// noise is a text that cannot be compressed much, so that the journal's files grow as they do with very different alerts.
+func noise(seed, length int) string {
+	random := rand.New(rand.NewPCG(uint64(seed), 0)) //nolint:gosec // a test's data
+	text := make([]byte, length)
+	for i := range text {
+		text[i] = byte('0' + random.IntN(64)) // from 0 to o, which has no quotes but a backslash
+		if text[i] == '\\' {
+			text[i] = '-'
+		}
+	}
+	return string(text)
+}
+
 // alertBody makes alert n.
 func alertBody(n int) string {
 	priority := "Notice"
@@ -223,7 +236,7 @@ func alertBody(n int) string {
 		priority = "Critical"
 	}
 	return fmt.Sprintf(`{"hostname":"node-%d","output":"alert %d end","priority":%q,"rule":"Terminal shell in container","source":"syscall","time":"2026-01-01T00:00:00Z","output_fields":{"n":"%d","pad":%q}}`,
-		n%4, n, priority, n, strings.Repeat("x", 700))
+		n%4, n, priority, n, noise(n, 700))
 }
 
 // senders post alerts until stopped and remember which were answered 200.
