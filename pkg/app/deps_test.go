@@ -38,6 +38,10 @@ var floors = []struct {
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
 	{
+		[]string{"pkg/session"},
+		"a terminal's session is made of processes, containers and the fields of rules; a source carries it to the flow",
+	},
+	{
 		[]string{"outputs"},
 		"the contract of an output stands on the client that outputs share",
 	},
@@ -109,7 +113,7 @@ var homes = []home{
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
 	{"golang.org/x/sys", []string{"pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
-	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout"}, "Hangul and emoji take two columns of a terminal"},
+	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki"}, "Loki's push format; generated code would cost far more"},
 	{"gopkg.in/natefinch/lumberjack.v2", []string{"outputs/file"}, "rotation of files"},
 }

@@ -1,6 +1,9 @@
 package line
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // match says whether a screen shows just what was typed, given what editors do to a line: tabs are blanks, control
 // characters ^X, wide characters leave a blank at the margin, a locale without UTF-8 shows ? or escapes, and line breaks may
@@ -21,7 +24,7 @@ func matchTail(typed, shown []rune) (int, bool) {
 		return 0, false
 	}
 	// The shortest tail that could hold it is as long as the text, or shorter where characters show as one.
-	for at := len(shown) - 1; at >= 0; at-- {
+	for at := range slices.Backward(shown) {
 		if len(shown)-at > 2*len(typed)+64 {
 			break
 		}
@@ -39,7 +42,7 @@ func matchTail(typed, shown []rune) (int, bool) {
 // does not know, there is one for each character, or for each byte of it.
 func consume(typed, shown []rune, eachByte bool) (int, bool) {
 	j := 0
-	for i := 0; i < len(typed); i++ {
+	for i := range typed {
 		r := typed[i]
 		for j < len(shown) && (shown[j] == maybePad || shown[j] == maybeRow && r != '\n') {
 			j++
@@ -49,7 +52,7 @@ func consume(typed, shown []rune, eachByte bool) (int, bool) {
 		}
 		switch {
 		case r == '\n':
-			if !(shown[j] == breakRow || shown[j] == maybeRow) {
+			if shown[j] != breakRow && shown[j] != maybeRow {
 				if n := caret(r, shown[j:]); n > 0 {
 					j += n
 					continue

@@ -319,16 +319,10 @@ func (r *row) text(from, to int) string {
 	return b.String()
 }
 
-// full says that a row is written to the margin.
-func (s *screen) full(r *row) bool {
-	n := len(r.cells)
-	return n >= s.width && r.cells[n-1].char != 0
-}
-
 // write draws what a program wrote. It stops after the first line feed when stop is set, and gives what is left. Signals
 // that the tracker wants to know are given to see.
 func (s *screen) write(data []byte, opost, stop bool, see func(signal)) (rest []byte) {
-	for i := 0; i < len(data); i++ {
+	for i := range data {
 		b := data[i]
 		if s.parser.state == ground && b >= 0x20 && b < 0x7f && s.parser.have == 0 {
 			s.put(rune(b))

@@ -177,16 +177,16 @@ func (t *Tracker) termios(e *Event) {
 func (t *Tracker) toCanonical(e *Event) {
 	switch {
 	case t.phase == accepted && e.PID == t.pid:
-		if !t.shown && t.early == false && t.disagrees() {
+		if !t.shown && !t.early && t.disagrees() {
 			// The line's last characters and its line feed are still to be written.
 			t.early = true
 			return
 		}
 		t.commit(e.Time)
 	case t.phase != cooked && e.PID == t.pid:
-		switch {
-		case t.phase == paused:
-		case t.phase == editing:
+		switch t.phase {
+		case paused:
+		case editing:
 			t.phase, t.pausedAt = paused, t.screen.count
 			t.enterPlace()
 		default:
