@@ -38,6 +38,10 @@ var floors = []struct {
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
 	{
+		[]string{"pkg/proctree"},
+		"what processes are, from what the kernel says and what containers are",
+	},
+	{
 		[]string{"pkg/session"},
 		"a terminal's session is made of processes, containers and the fields of rules; a source carries it to the flow",
 	},
@@ -101,7 +105,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},

@@ -29,7 +29,7 @@ func NewDocker(t testing.TB) *Docker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = exec.Command("umount", "--lazy", filepath.Join(dir, "exec/netns/default")).Run() //nolint:noctx // after the test's own has ended
+		_ = exec.Command("umount", "--lazy", filepath.Join(dir, "exec/netns/default")).Run()
 		removeCgroup("/docker")
 	})
 	daemon(t, d.Socket, "dockerd", "--host", "unix://"+d.Socket, "--containerd", below.Socket,
