@@ -51,6 +51,24 @@ func (f *format) Set(value string) error {
 	return nil
 }
 
+// choice is another flag whose value is one of a list.
+type choice struct {
+	format
+
+	kind string
+}
+
+// choiceFlag gives a command such a flag. It has no value at first.
+func choiceFlag(command *cobra.Command, name, kind, about string, allowed ...string) *choice {
+	v := &choice{format{allowed: allowed}, kind}
+	command.Flags().Var(v, name, about+": "+strings.Join(allowed, ", "))
+	_ = command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // it was just made
+	return v
+}
+
+// Type names the flag's value in the help.
+func (v *choice) Type() string { return v.kind }
+
 // isData reports whether the format is for programs.
 func (f *format) isData() bool { return f.value != formatTable && f.value != formatText }
 

@@ -321,7 +321,7 @@ func (p *scanner) number(b *builder, base, most int) {
 		return
 	}
 	if most == 2 || base == 8 { // bytes
-		b.WriteByte(byte(value))
+		b.WriteByte(byte(value & 0xff))
 		return
 	}
 	b.WriteRune(rune(value))

@@ -78,6 +78,21 @@ const (
 	Any             // any number of values; a test holds if it holds for any
 )
 
+// String gives the word that the documentation has for it; none for a single value.
+func (m Multi) String() string {
+	switch m {
+	case Ancestors:
+		return "ancestors"
+	case Either:
+		return "endpoints"
+	case List:
+		return "list"
+	case Any:
+		return "any"
+	}
+	return ""
+}
+
 // Field is what is known of a field.
 type Field struct {
 	ID         ID
@@ -92,6 +107,23 @@ type Field struct {
 	Deprecated bool   // Falco warns of its use
 	Terminal   bool   // exists for source "terminal" only
 	Doc        string // one sentence in Markdown
+}
+
+// ArgumentForms says how an argument may be written, in parentheses if it may be left out.
+func (f Field) ArgumentForms() string {
+	key := "[key]"
+	if f.Dotted {
+		key = ".key [key]"
+	}
+	switch f.Arg {
+	case IndexAllowed:
+		return "([n])"
+	case KeyAllowed:
+		return "(" + key + ")"
+	case KeyNeeded:
+		return key
+	}
+	return ""
 }
 
 // Class is a group of fields.

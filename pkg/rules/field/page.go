@@ -34,38 +34,18 @@ and the container.
 			if f.Deprecated {
 				doc += " (deprecated)"
 			}
-			fmt.Fprintf(&w, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Type, argument(f), several(f.Multi), doc)
+			fmt.Fprintf(&w, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Type, argument(f), f.Multi, doc)
 		}
 	}
 	return w.Bytes()
 }
 
+// argument says which arguments a field takes, Markdown.
 func argument(f Field) string {
-	key := "`[key]`"
-	if f.Dotted {
-		key = "`.key` `[key]`"
+	forms := strings.Fields(f.ArgumentForms())
+	for i, form := range forms {
+		inner := strings.Trim(form, "()")
+		forms[i] = strings.Replace(form, inner, "`"+inner+"`", 1)
 	}
-	switch f.Arg {
-	case IndexAllowed:
-		return "(`[n]`)"
-	case KeyAllowed:
-		return "(" + key + ")"
-	case KeyNeeded:
-		return key
-	}
-	return ""
-}
-
-func several(m Multi) string {
-	switch m {
-	case Ancestors:
-		return "ancestors"
-	case Either:
-		return "endpoints"
-	case List:
-		return "list"
-	case Any:
-		return "any"
-	}
-	return ""
+	return strings.Join(forms, " ")
 }

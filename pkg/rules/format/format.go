@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/rules/eval"
@@ -87,7 +88,7 @@ func (t *token) parse(source event.Source, rest string) (int, error) {
 	if call, n := filter.ParseCall(rest); call != nil {
 		value, err := eval.NewValue(call, source)
 		if err != nil {
-			return 0, fmt.Errorf("invalid formatting token %s: %w", rest, err)
+			return 0, fmt.Errorf("invalid formatting token %s: %w", rest[:n], err)
 		}
 		t.value = value
 		ref := value.Refs()[0]
@@ -96,10 +97,14 @@ func (t *token) parse(source event.Source, rest string) (int, error) {
 	}
 	ref, n, err := field.Prefix(source, rest)
 	if err != nil {
-		if errors.Is(err, field.ErrUnknown) {
-			return 0, fmt.Errorf("invalid formatting token %s", rest)
+		name := rest
+		if i := strings.IndexFunc(rest, unicode.IsSpace); i >= 0 {
+			name = rest[:i]
 		}
-		return 0, fmt.Errorf("invalid formatting token %s: %w", rest, err)
+		if errors.Is(err, field.ErrUnknown) {
+			return 0, fmt.Errorf("invalid formatting token %s: after %% stands the name of a field", name)
+		}
+		return 0, fmt.Errorf("invalid formatting token %s: %w", name, err)
 	}
 	t.ref = &ref
 	return n, nil

@@ -49,7 +49,7 @@ func TestText(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "the text is empty", "*": "the text is empty", "100%": "the text ends in %: the name", "a %20": "the text ends in % and a width",
-		"%not_a_real_field": "invalid formatting token not_a_real_field", "%proc.nobody x": "invalid formatting token proc.nobody x", "% x": "invalid formatting token",
+		"%not_a_real_field": "invalid formatting token not_a_real_field", "%proc.nobody x": "invalid formatting token proc.nobody:", "% x": "invalid formatting token",
 		"%%": "invalid formatting token", "%99999proc.name": "width", "%toupper(fd.num)": "does not apply", "%proc.aname[x]": "must be a number",
 		"%shell.line": "invalid formatting token", "%evt.arg.nothing": "no event has a parameter 'nothing'", "%container.mount.dest": "needs an argument",
 	} {

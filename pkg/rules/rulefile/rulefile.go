@@ -40,7 +40,7 @@ func Read(paths []string) []File {
 		case info.IsDir():
 			all = append(all, folder(os.DirFS(path), path)...)
 		default:
-			all = append(all, read(func() (fs.File, error) { return os.Open(path) }, path)) //nolint:gosec // the user names it
+			all = append(all, read(func() (fs.File, error) { return os.Open(path) }, path))
 		}
 	}
 	return all

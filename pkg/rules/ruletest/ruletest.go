@@ -44,13 +44,14 @@ func Play(r io.Reader, set *rules.Set, yield func(*Outcome) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for n := 1; ; n++ {
 		text, err := readLine(in)
-		if err != nil && !errors.Is(err, io.EOF) {
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 		if len(bytes.TrimSpace(text)) > 0 {
-			c, decodeErr := recorded.DecodeCase(text)
-			if decodeErr != nil {
-				return fmt.Errorf("line %d: %w", n, decodeErr)
+			c, err := recorded.DecodeCase(text)
+			if err != nil {
+				return fmt.Errorf("line %d: %w", n, err)
 			}
 			o := &Outcome{Case: c, Line: n, Fired: set.Match(nil, c.Event)}
 			o.compare()
@@ -58,7 +59,7 @@ func Play(r io.Reader, set *rules.Set, yield func(*Outcome) error) error {
 				return err
 			}
 		}
-		if err != nil {
+		if last {
 			return nil
 		}
 	}
