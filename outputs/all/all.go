@@ -5,20 +5,26 @@ package all
 
 import (
 	"github.com/tiercel/tiercel/outputs"
+	"github.com/tiercel/tiercel/outputs/alertmanager"
+	"github.com/tiercel/tiercel/outputs/elasticsearch"
 	"github.com/tiercel/tiercel/outputs/file"
 	"github.com/tiercel/tiercel/outputs/loki"
 	"github.com/tiercel/tiercel/outputs/slack"
 	"github.com/tiercel/tiercel/outputs/stdout"
+	"github.com/tiercel/tiercel/outputs/tiercel"
 	"github.com/tiercel/tiercel/outputs/webhook"
 )
 
 // Specs lists every output by name.
 func Specs() []outputs.Spec {
 	return []outputs.Spec{
+		alertmanager.Spec,
+		elasticsearch.Spec,
 		file.Spec,
 		loki.Spec,
 		slack.Spec,
 		stdout.Spec,
+		tiercel.Spec,
 		webhook.Spec,
 	}
 }

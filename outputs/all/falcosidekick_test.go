@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tiercel/tiercel/outputs/alertmanager"
 	"github.com/tiercel/tiercel/outputs/all"
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/config"
@@ -32,6 +33,10 @@ func needed() map[string]string {
 		"loki.user":        "someone",
 		"loki.apikey":      "a key",
 		"webhook.address":  "https://example.com/alerts",
+
+		"alertmanager.hostport":  "http://alertmanager:9093",
+		"elasticsearch.hostport": "http://elasticsearch:9200",
+		"elasticsearch.username": "someone",
 	}
 }
 
@@ -95,6 +100,49 @@ func TestFalcosidekicksKeys(t *testing.T) {
 		{"webhook.mutualtls", "true", true},
 		{"webhook.checkcert", "false", false},
 		{"webhook.maxconcurrentrequests", "1", 1},
+
+		{"alertmanager.hostport", "http://a:9093, http://b:9093", []string{"http://a:9093", "http://b:9093"}},
+		{"alertmanager.endpoint", "/api/v1/alerts", "/api/v1/alerts"},
+		{"alertmanager.expiresafter", "3600", alertmanager.Seconds(time.Hour)},
+		{"alertmanager.extralabels", "cluster:prod,team:sec:ops", map[string]string{"cluster": "prod", "team": "sec:ops"}},
+		{"alertmanager.extraannotations", "runbook:https://wiki/x", map[string]string{"runbook": "https://wiki/x"}},
+		{"alertmanager.customseveritymap", "warning:page", map[string]string{"warning": "page"}},
+		{"alertmanager.dropeventdefaultpriority", "error", alert.Error},
+		{"alertmanager.dropeventthresholds", "100:critical, 10:warning", []string{"100:critical", "10:warning"}},
+		{"alertmanager.customheaders", "X-A:b:c", map[string]string{"X-A": "b:c"}},
+		{"alertmanager.minimumpriority", "info", alert.Informational},
+		{"alertmanager.mutualtls", "true", true},
+		{"alertmanager.checkcert", "false", false},
+		{"alertmanager.maxconcurrentrequests", "1", 1},
+
+		{"elasticsearch.hostport", "https://es:9200", "https://es:9200"},
+		{"elasticsearch.index", "security", "security"},
+		{"elasticsearch.suffix", "monthly", "monthly"},
+		{"elasticsearch.pipeline", "p", "p"},
+		{"elasticsearch.username", "u", "u"},
+		{"elasticsearch.password", "p", "p"},
+		{"elasticsearch.apikey", "k", "k"},
+		{"elasticsearch.flattenfields", "true", true},
+		{"elasticsearch.createindextemplate", "true", true},
+		{"elasticsearch.numberofshards", "1", 1},
+		{"elasticsearch.numberofreplicas", "0", 0},
+		{"elasticsearch.enablecompression", "true", true},
+		{"elasticsearch.customheaders", `{"X-A": "b, c"}`, map[string]string{"X-A": "b, c"}},
+		{"elasticsearch.minimumpriority", "warn", alert.Warning},
+		{"elasticsearch.mutualtls", "true", true},
+		{"elasticsearch.checkcert", "false", false},
+		{"elasticsearch.maxconcurrentrequests", "1", 1},
+	}
+	covered := make(map[string]bool)
+	for _, tt := range tests {
+		covered[tt.key] = true
+	}
+	for _, spec := range all.Specs() {
+		for _, path := range config.Documented() {
+			if strings.HasPrefix(path, spec.Name+".") && !covered[path] && !config.IsRetired(path) {
+				t.Errorf("%s is documented by falcosidekick and not in this table", path)
+			}
+		}
 	}
 	for _, tt := range tests {
 		t.Run(tt.key, func(t *testing.T) {

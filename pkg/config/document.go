@@ -131,7 +131,7 @@ func (d *document) section(node *yaml.Node, s *setting, layer map[string]any) {
 		}
 		if child == nil {
 			path := joinPath(plainPath(s.path), name)
-			if d.retired(path, d.origin(p.line), textIn(p.node)) || d.foreign.take(path, d.origin(p.line), p.node, d.stranger) {
+			if d.takeRetired(path, p) || d.foreign.take(path, d.origin(p.line), p.node, d.stranger) {
 				continue
 			}
 		}
@@ -158,6 +158,23 @@ func (d *document) section(node *yaml.Node, s *setting, layer map[string]any) {
 			layer[name] = &value{origin: d.origin(p.line), node: p.node}
 		}
 	}
+}
+
+// takeRetired reports whether a key, or all that is below it, is read and does nothing.
+func (d *document) takeRetired(path string, p pair) bool {
+	if d.retired(path, d.origin(p.line), textIn(p.node)) {
+		return true
+	}
+	if !isRetiredSection(path) || resolve(p.node).Kind != yaml.MappingNode {
+		return false
+	}
+	below, _ := d.pairs(p.node, path, strings.ToLower)
+	for _, b := range below {
+		if key := joinPath(path, strings.ToLower(b.name)); !d.retired(key, d.origin(b.line), textIn(b.node)) {
+			d.problem(b.line, key, "unknown key")
+		}
+	}
+	return true
 }
 
 // isUnset reports whether a node is null, as "key:" without a value is. A null with an anchor is not: that is a text

@@ -48,9 +48,9 @@ type note struct {
 }
 
 // newUnbuilt leaves out the outputs that exist.
-func newUnbuilt(root *setting, warn func(origin, string, string)) unbuilt {
+func newUnbuilt(foreign []foreign, root *setting, warn func(origin, string, string)) unbuilt {
 	u := unbuilt{noted: make(map[string]note), warn: warn}
-	for _, f := range foreigners() {
+	for _, f := range foreign {
 		built := root.child(f.section()) != nil && root.at(joinPath(f.path, f.on)) != nil
 		if !built {
 			u.outputs = append(u.outputs, f)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
@@ -95,11 +96,22 @@ func (l *loader) isTouched(o *Output, own *setting) bool {
 	}
 	touched := false
 	own.leaves(func(s *setting) {
-		if _, set := l.config.origins[s.path]; set && !s.isEmpty() {
-			touched = touched || !reflect.DeepEqual(s.field.Interface(), defaults.at(s.path).field.Interface())
+		if _, set := l.config.origins[s.path]; set && !touched && !s.isEmpty() {
+			touched = !reflect.DeepEqual(s.field.Interface(), defaults.at(s.path).field.Interface()) && !isBoilerplate(l.foreign, s)
 		}
 	})
 	return touched
+}
+
+// isBoilerplate reports whether a leaf holds what falcosidekick's example or chart sets though it says nothing.
+func isBoilerplate(foreign []foreign, s *setting) bool {
+	for i := range foreign {
+		f := &foreign[i]
+		if key, ok := strings.CutPrefix(s.path, f.path+"."); ok && f.has(key) {
+			return !f.says(key, fmt.Sprint(plain(s)))
+		}
+	}
+	return false
 }
 
 // isEmpty reports whether a leaf holds nothing.

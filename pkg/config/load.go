@@ -44,6 +44,7 @@ type loader struct {
 	viper    *viper.Viper // the file, and what is set over it by the environment
 	document *document
 	declared []*Output // each spec's own in the order of the specs, then the named instances in the order of the file
+	foreign  []foreign // falcosidekick's outputs
 	unbuilt  unbuilt
 	failed   map[string]bool // paths that could not be read; nothing more is said about them
 	problems []Finding
@@ -67,7 +68,8 @@ func (l *loader) declare(specs []outputs.Spec) error {
 			return err
 		}
 	}
-	l.unbuilt = newUnbuilt(l.root, l.warn)
+	l.foreign = foreigners()
+	l.unbuilt = newUnbuilt(l.foreign, l.root, l.warn)
 	l.document = &document{
 		root: l.root, instance: l.instance, isOutput: l.isOutput, foreign: l.unbuilt, retired: l.retired, environ: l.environ,
 		sections: make(map[string]origin), raw: make(map[*yaml.Node]string),

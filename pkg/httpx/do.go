@@ -72,6 +72,13 @@ func UserAgent(version string) string {
 // 4 bytes are no secrets: to cut them out would only make the error unreadable. Where the error wraps a
 // [StatusError], its Body has been cut as well.
 func Do(ctx context.Context, client *http.Client, req *http.Request, secrets ...string) ([]byte, error) {
+	body, _, err := DoWhole(ctx, client, req, maxAnswer, secrets...)
+	return body, err
+}
+
+// DoWhole is [Do] for places whose answer says more than yes: it returns up to most bytes of the answer, and the answer
+// itself with its header and trailer, which is nil where none came. Its body has been read.
+func DoWhole(ctx context.Context, client *http.Client, req *http.Request, most int, secrets ...string) ([]byte, *http.Response, error) {
 	if req.Context() != ctx {
 		req = req.WithContext(ctx)
 	}
@@ -80,13 +87,13 @@ func Do(ctx context.Context, client *http.Client, req *http.Request, secrets ...
 	}
 	answer, err := client.Do(req)
 	if err != nil {
-		return nil, failure(req, err, secrets)
+		return nil, nil, failure(req, err, secrets)
 	}
-	body := read(answer)
+	body := read(answer, most)
 	if answer.StatusCode >= 200 && answer.StatusCode <= 299 {
-		return body, nil
+		return body, answer, nil
 	}
-	return body, judge(req, answer, body, secrets)
+	return body, answer, judge(req, answer, body, secrets)
 }
 
 // Post sends body to address, as [Do] does. header may be nil and is not changed; it may hold a User-Agent (see
@@ -134,15 +141,15 @@ func setDefault(h http.Header, name, value string) {
 	}
 }
 
-// read takes the answer up to its bound and frees the connection: for another request when the answer ends within
+// read takes the answer up to a bound and frees the connection: for another request when the answer ends within
 // it, for good when it does not.
-func read(answer *http.Response) []byte {
+func read(answer *http.Response, most int) []byte {
 	defer answer.Body.Close()
 	if answer.ContentLength == 0 {
 		return nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // the status says all that counts
-	if len(body) == maxAnswer {
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, int64(most))) // the status says all that counts
+	if len(body) == most {
 		_, _ = answer.Body.Read(make([]byte, 1)) // an answer of exactly the bound has not met its end yet
 	}
 	return body
