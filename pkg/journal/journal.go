@@ -3,7 +3,7 @@
 // It is a NATS JetStream stream: the server is embedded in the process by default, or an existing cluster by URL;
 // the code above the connection is the same. Alerts that come in at the same time share one message, a pack, and so
 // one fsync (group commit). Each lane is a durable consumer with explicit acks; the stream keeps a message while a
-// lane that wants it has not acknowledged it (interest retention).
+// lane that wants it has not acknowledged it.
 //
 //	Append ─▶ writer ─▶ pack ─▶ stream <prefix>-alerts ─┬─▶ Cursor "slack"   subjects of its priorities and up
 //	                                                    └─▶ Cursor "loki"
@@ -60,7 +60,8 @@ type Journal struct {
 	err     error              // why there is no working connection
 	cursors map[string]*Cursor // by their lanes
 
-	guard guard
+	guard   guard
+	sweeper sweeper // for the embedded server
 
 	discardLog discardLog // used by the writer alone
 	stop       context.CancelFunc
@@ -121,6 +122,7 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 		cursors: map[string]*Cursor{},
 		guard:   guard{ask: freeSpace},
 		refused: make(chan Refused, 16),
+		sweeper: sweeper{lock: make(chan struct{}, 1)},
 	}
 	first, err := j.connect(ctx)
 	if err != nil {
@@ -141,6 +143,9 @@ func open(ctx context.Context, cfg Config, opts Options, e engine) (*Journal, er
 	j.running.Go(func() { j.writer.run(running) })
 	j.running.Go(func() { j.keepRefused(running) })
 	j.running.Go(func() { j.watch(running) })
+	if first.server != nil {
+		j.running.Go(func() { j.keepSwept(running) })
+	}
 	return j, nil
 }
 

@@ -108,12 +108,16 @@ func (l *link) makeStreams(ctx context.Context, cfg Config, n names) error {
 	if cfg.Storage == StorageMemory {
 		storage = jetstream.MemoryStorage
 	}
+	retention := jetstream.LimitsPolicy // and sweep
+	if cfg.URL != "" {
+		retention = jetstream.InterestPolicy
+	}
 	var err error
 	l.alerts, err = l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:        n.alertsStream(),
 		Description: "Tiercel: accepted alerts, until every output has them",
 		Subjects:    []string{n.allAlerts(), n.prefix + ".retry.*"},
-		Retention:   jetstream.InterestPolicy,
+		Retention:   retention,
 		Discard:     jetstream.DiscardNew, // the policy for a full journal is ours: makeRoom
 		MaxBytes:    int64(cfg.MaxSize),
 		MaxMsgs:     -1,

@@ -187,8 +187,14 @@ func TestFullDiskIsLookedAtAgain(t *testing.T) {
 	for range packs {
 		appendOne(t, j, alertOf(t, alert.Notice, 1000))
 	}
+	asked := 0
 	j.guard.mu.Lock()
-	j.guard.at, j.guard.err = time.Now(), errDiskFull // and is no more
+	j.guard.at, j.guard.ask = time.Time{}, func(string) (size.Bytes, error) {
+		if asked++; asked > 2 {
+			return 1 * size.MiB, nil // there is room once something was discarded
+		}
+		return 0, nil // full, also when what is delivered was removed
+	}
 	j.guard.mu.Unlock()
 	appendOne(t, j, alertOf(t, alert.Notice, 1000))
 	status, err := j.Status(t.Context())

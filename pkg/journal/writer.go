@@ -275,7 +275,7 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 	j := w.j
 	msg := &nats.Msg{Subject: j.names.alerts(route), Header: nats.Header{}, Data: payload}
 	deadline := time.Now().Add(j.cfg.FullWait + patience)
-	for {
+	for swept := false; ; {
 		waiting, cancel := context.WithDeadline(ctx, deadline)
 		l, err := j.current(waiting)
 		cancel()
@@ -296,7 +296,14 @@ func (w *writer) publish(ctx context.Context, route alert.Priority, id string, p
 			return nil
 		case ctx.Err() != nil:
 			return ErrClosed
+		case (isFull(err) || errors.Is(err, errDiskFull)) && l.server != nil && !swept:
+			swept = true
+			if err := j.sweep(ctx, l, true); err != nil {
+				j.log.Warn("delivered alerts could not be removed from a full journal", "error", err)
+			}
+			j.guard.forget()
 		case isFull(err) || errors.Is(err, errDiskFull):
+			swept = false
 			if w.full.hold(j.cfg.FullWait) {
 				pause(ctx, 20*time.Millisecond)
 				continue
