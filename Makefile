@@ -49,7 +49,7 @@ format: $(GOLANGCI) ## Rewrite the Go files in the project's format.
 	$(GOLANGCI) fmt
 
 .PHONY: generate
-generate: ## Write again what is derived from the code: config.yaml, docs, the list of outputs.
+generate: ## Write again what is derived: config.yaml, docs, the list of outputs, the probe's objects (needs clang-14).
 	$(GO) generate ./...
 
 ##@ Longer tests

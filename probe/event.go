@@ -150,6 +150,7 @@ type Process struct {
 	ExeIno   uint64
 	ExeMode  uint32
 	ExeUID   uint32
+	ExeGID   uint32
 	ExeCtime int64 // change of the inode, nanoseconds since 1970
 	ExeMtime int64 // change of the content, nanoseconds since 1970
 

@@ -1,7 +1,12 @@
 package probe
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/bits"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +60,71 @@ type Filter struct {
 	OpenWriteOnly bool
 	// NoFailedOpens leaves out every open that failed.
 	NoFailedOpens bool
-	// OpenSkip are paths of folders that are of no interest: "/proc/", "/usr/lib/". A successful open of a file below
-	// one of them that only reads makes no event. At most 32, each at most 32 bytes, with the slash at its end.
-	OpenSkip []string
+}
+
+// DefaultOptions are what Options that are zero stand for.
+func DefaultOptions() Options {
+	return Options{
+		ProcessRing: 8 << 20,
+		BulkRing:    8 << 20,
+		WakeBytes:   64 << 10,
+		Latency:     50 * time.Millisecond,
+		MaxArgs:     32 << 10,
+	}
+}
+
+// The limits of Options.
+const (
+	maxRing    = 1 << 30
+	maxStrings = 1 << 20
+	maxData    = 4 << 10
+	maxComms   = 256
+	maxCgroups = 4096
+)
+
+// withDefaults fills in what is zero and returns every mistake, joined.
+func (o Options) withDefaults() (Options, error) {
+	d := DefaultOptions()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.ProcessRing = cmp.Or(o.ProcessRing, d.ProcessRing)
+	o.BulkRing = cmp.Or(o.BulkRing, d.BulkRing)
+	o.WakeBytes = cmp.Or(o.WakeBytes, d.WakeBytes)
+	o.Latency = cmp.Or(o.Latency, d.Latency)
+	o.MaxArgs = cmp.Or(o.MaxArgs, d.MaxArgs)
+	errs := []error{
+		within("the ring of processes", o.ProcessRing, 1, maxRing),
+		within("the ring of all else", o.BulkRing, 1, maxRing),
+		within("the bytes that wake the reader", o.WakeBytes, 1, maxRing),
+		within("the latency in milliseconds", int(o.Latency/time.Millisecond), 1, 60_000),
+		within("the bytes of arguments", o.MaxArgs, 1, maxStrings),
+		within("the bytes of environment", o.MaxEnv, 0, maxStrings),
+		within("the bytes of messages", o.MaxData, 0, maxData),
+		within("the number of names to leave out", len(o.Filter.Comms), 0, maxComms),
+		within("the number of cgroups to leave out", len(o.Filter.Cgroups), 0, maxCgroups),
+	}
+	page := os.Getpagesize()
+	o.ProcessRing = max(roundUp(o.ProcessRing), page)
+	o.BulkRing = max(roundUp(o.BulkRing), page)
+	o.MaxArgs = roundUp(o.MaxArgs)
+	if o.MaxEnv > 0 {
+		o.MaxEnv = roundUp(o.MaxEnv)
+	}
+	return o, errors.Join(errs...)
+}
+
+func within(what string, n, low, high int) error {
+	if n < low || n > high {
+		return fmt.Errorf("%s: %d is not within %d and %d", what, n, low, high)
+	}
+	return nil
+}
+
+// roundUp gives the next power of two.
+func roundUp(n int) int {
+	if n <= 1 || n > maxRing {
+		return 1
+	}
+	return 1 << bits.Len(uint(n-1))
 }

@@ -121,7 +121,7 @@ func (id SyscallID) String() string {
 // ParseSyscall finds a system call by its name.
 func ParseSyscall(name string) (SyscallID, bool) {
 	i := slices.Index(syscallNames[1:], name)
-	return SyscallID(i + 1), i >= 0 //nolint:gosec // an index into the table
+	return SyscallID(i + 1), i >= 0
 }
 
 // Syscalls are the names of all system calls that the probe can decode.

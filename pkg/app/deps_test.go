@@ -96,6 +96,7 @@ type home struct {
 // homes are the libraries that the program uses, by the begin of their import path, and who may use each. A library
 // that is used in one place can be replaced in one place. The reasons for having them at all: docs/decisions.
 var homes = []home{
+	{"github.com/cilium/ebpf", []string{"probe"}, "how programs get into the kernel is the probe's affair"},
 	{"github.com/expr-lang/expr", []string{"pkg/flow"}, "the when expressions of lanes"},
 	{"github.com/gin-gonic/gin", []string{"pkg/source/httpsource", "test/load"}, "its Context goes no further than a handler; the load test measures against it"},
 	{"github.com/go-json-experiment/json", []string{"pkg/alert", "pkg/config", "outputs/loki"}, "reading alerts, and checking what they hold"},
@@ -115,7 +116,7 @@ var homes = []home{
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
-	{"golang.org/x/sys", []string{"pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
+	{"golang.org/x/sys", []string{"probe", "pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki"}, "Loki's push format; generated code would cost far more"},

@@ -1,0 +1,32 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package probe
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// Probe cannot be had on this system.
+type Probe struct{}
+
+// Open says that there is no probe for this system.
+func Open(Options) (*Probe, error) {
+	return nil, fmt.Errorf("%w: it needs Linux on amd64 or arm64, this is %s on %s", ErrUnsupported, runtime.GOOS, runtime.GOARCH)
+}
+
+// Run never runs.
+func (*Probe) Run(context.Context, func(*Event)) error { return ErrUnsupported }
+
+// Live is never so.
+func (*Probe) Live() bool { return false }
+
+// SetSyscalls changes nothing.
+func (*Probe) SetSyscalls([]string) error { return ErrUnsupported }
+
+// Stats counts nothing.
+func (*Probe) Stats() Stats { return Stats{} }
+
+// Close has nothing to close.
+func (*Probe) Close() error { return nil }
