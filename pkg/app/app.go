@@ -16,6 +16,7 @@ import (
 
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/config"
+	"github.com/tiercel/tiercel/pkg/falcogrpc"
 	"github.com/tiercel/tiercel/pkg/flow"
 	"github.com/tiercel/tiercel/pkg/journal"
 	"github.com/tiercel/tiercel/pkg/normalize"
@@ -31,6 +32,9 @@ type App struct {
 	flow    *flow.Flow
 	http    *httpsource.Source
 	inputs  inputs
+
+	subscribers *falcogrpc.Server // nil when nobody may subscribe
+
 	metrics *prometheus.Registry
 	stops   []stop // in the order of building
 
@@ -89,12 +93,15 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 		}
 		return closeOutputs(built)
 	})
+	if err := a.buildSubscribers(ctx, cfg, deps, registry); err != nil {
+		return err
+	}
 	a.flow, err = flow.New(ctx, flow.Deps{
 		Log:       component(deps.Log, "flow"),
 		Journal:   a.journal,
 		Metrics:   registry,
 		Normalize: normalizer.Apply,
-		Accepted:  events.Count,
+		Accepted:  a.accepted(events),
 		MaxAge:    cfg.Journal.MaxAge,
 	}, built)
 	if err != nil {
@@ -137,6 +144,8 @@ func (a *App) JournalPlace() string { return a.journal.Place() }
 // what is left for at most the drain time, the outputs close, and the journal last. What was not delivered is in the
 // journal for the next start.
 func (a *App) Run(ctx context.Context) error {
+	ctx, stopTaking := context.WithCancel(ctx)
+	defer stopTaking()
 	// The lanes stop after the inputs: what these still accept is drained too.
 	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDelivering()
@@ -145,9 +154,11 @@ func (a *App) Run(ctx context.Context) error {
 		a.flow.Run(delivering, a.drain)
 		close(delivered)
 	}()
+	served := a.serve(delivering, stopTaking)
 	err := a.inputs.run(ctx, a.flow.Put)
 	a.log.Info("stopping", "drain", a.drain.String())
 	stopDelivering()
+	err = errors.Join(err, <-served)
 	<-delivered
 	a.delivered = true
 	for _, s := range a.flow.States() {

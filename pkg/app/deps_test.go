@@ -34,7 +34,7 @@ var floors = []struct {
 		"what the kernel says, and nothing of what it means: everything above can be tried without a kernel",
 	},
 	{
-		[]string{"pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
+		[]string{"pkg/certs", "pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
 	{
@@ -44,6 +44,10 @@ var floors = []struct {
 	{
 		[]string{"pkg/session"},
 		"a terminal's session is made of processes, containers and the fields of rules; a source carries it to the flow",
+	},
+	{
+		[]string{"pkg/falcogrpc"},
+		"a protocol that is both a way in and a way out, with the certificates that it needs",
 	},
 	{
 		[]string{"outputs"},
@@ -97,6 +101,7 @@ type home struct {
 // that is used in one place can be replaced in one place. The reasons for having them at all: docs/decisions.
 var homes = []home{
 	{"github.com/cilium/ebpf", []string{"probe"}, "how programs get into the kernel is the probe's affair"},
+	{"github.com/bufbuild/protocompile", []string{"pkg/falcogrpc"}, "reads .proto files when code is generated; it is not in the program"},
 	{"github.com/expr-lang/expr", []string{"pkg/flow"}, "the when expressions of lanes"},
 	{"github.com/gin-gonic/gin", []string{"pkg/source/httpsource", "test/load"}, "its Context goes no further than a handler; the load test measures against it"},
 	{"github.com/go-json-experiment/json", []string{"pkg/alert", "pkg/config", "outputs/loki"}, "reading alerts, and checking what they hold"},
@@ -106,7 +111,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},
@@ -116,10 +121,12 @@ var homes = []home{
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
-	{"golang.org/x/sys", []string{"probe", "pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
+	{"golang.org/x/sys", []string{"probe", "pkg/falcogrpc", "pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session"}, "Hangul and emoji take two columns of a terminal"},
-	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki"}, "Loki's push format; generated code would cost far more"},
+	{"google.golang.org/grpc", []string{"pkg/falcogrpc", "pkg/source/grpcsource"}, "Falco's gRPC API, both ends of it"},
+	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki", "pkg/falcogrpc"}, "messages of which there are many; generated code would cost far more"},
+	{"google.golang.org/protobuf", []string{"pkg/falcogrpc"}, "the generated code of Falco's gRPC API"},
 	{"gopkg.in/natefinch/lumberjack.v2", []string{"outputs/file"}, "rotation of files"},
 }
 

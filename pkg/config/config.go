@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tiercel/tiercel/outputs"
+	"github.com/tiercel/tiercel/pkg/falcogrpc"
 	"github.com/tiercel/tiercel/pkg/flow"
 	"github.com/tiercel/tiercel/pkg/httpx"
 	"github.com/tiercel/tiercel/pkg/journal"
@@ -24,6 +25,8 @@ import (
 type Config struct {
 	// Where alerts come in.
 	HTTP httpsource.Config `config:",inline"`
+	// Who may subscribe to the alerts, over Falco's gRPC API.
+	GRPC falcogrpc.Config `config:"grpc"`
 	// What is done to every alert.
 	Normalize normalize.Config `config:",inline"`
 	// What all HTTP clients share.
@@ -66,6 +69,7 @@ type Options struct {
 func defaults() *Config {
 	return &Config{
 		HTTP:         httpsource.Defaults(),
+		GRPC:         falcogrpc.Defaults(),
 		DrainTimeout: 10 * time.Second,
 		Client:       httpx.Defaults(),
 		Journal:      journal.Defaults(),

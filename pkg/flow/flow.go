@@ -70,7 +70,7 @@ func New(ctx context.Context, deps Deps, configured []Output) (*Flow, error) {
 		}
 	}
 	for _, name := range known {
-		if slices.ContainsFunc(configured, func(o Output) bool { return o.Name == name }) {
+		if isFollower(name) || slices.ContainsFunc(configured, func(o Output) bool { return o.Name == name }) {
 			continue
 		}
 		if err := f.wind(ctx, m, name); err != nil {

@@ -65,6 +65,7 @@ type Cursor struct {
 	j       *Journal
 	lane    string
 	minimum alert.Priority
+	idle    time.Duration
 
 	mu      sync.Mutex
 	unread  []*pack          // in the order in which they came
@@ -87,6 +88,8 @@ type Cursor struct {
 type Lane struct {
 	Name    string // letters, digits, - and _, and / between an output and its instance
 	Minimum alert.Priority
+	// Idle is how long the place stays when nobody reads from it; 0 is for ever.
+	Idle time.Duration
 }
 
 // Cursor makes the place of a lane, or finds it again as it was left. A new lane begins with what comes next. Make
@@ -94,7 +97,7 @@ type Lane struct {
 // for alerts to come.
 func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	c := &Cursor{
-		j: j, lane: lane.Name, minimum: lane.Minimum,
+		j: j, lane: lane.Name, minimum: lane.Minimum, idle: lane.Idle,
 		held: map[packID]*pack{}, done: map[packID]bool{},
 		seen: time.Now(), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
@@ -133,6 +136,8 @@ func (c *Cursor) consumer(ctx context.Context, l *link) (jetstream.Consumer, err
 		FilterSubjects: n.filters(c.lane, c.minimum),
 		HeadersOnly:    l.server != nil, // see recent
 		Metadata:       map[string]string{"lane": c.lane},
+
+		InactiveThreshold: c.idle,
 	}
 	existing, err := l.alerts.Consumer(ctx, want.Durable)
 	if err == nil {
@@ -520,6 +525,16 @@ func (j *Journal) Remaining(ctx context.Context, lane string) (uint64, error) {
 		return 0, err
 	}
 	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
+}
+
+// Release ends the use of a lane's place, which stays as it is: what is not done comes again to the next cursor. Call it
+// once the cursor's Run has ended.
+func (j *Journal) Release(c *Cursor) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cursors[c.lane] == c {
+		delete(j.cursors, c.lane)
+	}
 }
 
 // Forget removes a lane's place. What only this lane still wanted is gone with it.
