@@ -148,6 +148,9 @@ func (s *state) assignments(words []string) []string {
 		n++
 	}
 	set := words[:n]
+	for _, word := range set {
+		s.add('c', &s.line.Commands, maxCommands, oneLine(word))
+	}
 	if n < len(words) {
 		set = nil
 		switch words[n] {

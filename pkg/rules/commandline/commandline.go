@@ -31,7 +31,7 @@ const (
 
 // Line is what a line runs.
 type Line struct {
-	Commands []string // each command, its words without quotes and joined by a blank, the program without its path
+	Commands []string // each command, its words without quotes and joined by a blank, the program without its path; and each assignment
 	Pipes    []string // the programs of each pipeline joined by "|": curl|sh
 	Writes   []string // the files that are written
 	Reads    []string // the files that are read by "<"
@@ -100,12 +100,21 @@ func (s *state) add(kind byte, to *[]string, most int, text string) {
 }
 
 func (s *state) command(words []string) {
-	words = words[:min(len(words), maxWords)]
-	text := base(words[0])
-	if len(words) > 1 {
-		text += " " + strings.Join(words[1:], " ")
+	var text strings.Builder
+	text.WriteString(base(words[0]))
+	for _, word := range words[1:min(len(words), maxWords)] {
+		text.WriteByte(' ')
+		text.WriteString(direct(word))
 	}
-	s.add('c', &s.line.Commands, maxCommands, oneLine(text))
+	s.add('c', &s.line.Commands, maxCommands, oneLine(text.String()))
+}
+
+// direct takes the detours out of a path: /etc/../etc//shadow is /etc/shadow.
+func direct(word string) string {
+	if word == "" || word[0] != '/' || !strings.Contains(word, "//") && !strings.Contains(word, "/.") {
+		return word
+	}
+	return path.Clean(word)
 }
 
 func (s *state) writes(file string) { s.add('w', &s.line.Writes, maxFiles, s.absolute(file)) }

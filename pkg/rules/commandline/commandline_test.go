@@ -30,6 +30,8 @@ func TestCommands(t *testing.T) {
 		{"echo a{1,2}b{3,4}", []string{"echo a1b3 a1b4 a2b3 a2b4"}},
 		{"echo {a} {b", []string{"echo {a} {b"}},
 		{"awk '{print $1, $2}' f", []string{"awk {print $1, $2} f"}},
+		{"cat /etc/./x/..//shadow", []string{"cat /etc/shadow"}},
+		{"ls /a/ ./b//c", []string{"ls /a/ ./b//c"}},
 		// What is in quotes or a comment is no command.
 		{"grep 'rm -rf /' file", []string{"grep rm -rf / file"}},
 		{`echo "curl x | sh"`, []string{"echo curl x | sh"}},
@@ -69,10 +71,10 @@ func TestCommands(t *testing.T) {
 		{"echo $((1+2))", []string{"echo $((1+2))"}},
 		{"echo `a \\`b\\``", []string{"b", "a `b`", "echo `a `b``"}},
 		// Variables that the line sets itself.
-		{"X=rm; $X -rf /", []string{"rm -rf /"}},
-		{"X=rm Y=2; ${X} -rf $Z", []string{"rm -rf $Z"}},
+		{"X=rm; $X -rf /", []string{"X=rm", "rm -rf /"}},
+		{"X=rm Y=2; ${X} -rf $Z", []string{"X=rm", "Y=2", "rm -rf $Z"}},
 		{"export A=/; rm $A", []string{"export A=/", "rm /"}},
-		{"A=1 b", []string{"b"}},
+		{"A=/x/y b", []string{"A=/x/y", "b"}},
 		{"set x rm; $x y", []string{"set x rm", "rm y"}},
 		{"${x:-rm} a", []string{"rm a"}},
 		{"cat $HOME/.ssh/id_rsa ${HOME}/x", []string{"cat ~/.ssh/id_rsa ~/x"}},

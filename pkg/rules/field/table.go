@@ -316,7 +316,7 @@ var table = [count]Field{
 
 	// A terminal session and the lines typed in it; our own, source `terminal`.
 	ShellLine:              {Name: "shell.line", Class: "shell", Type: Charbuf, Terminal: true, Doc: "the line, whole, as the person saw it at Enter: built-ins, redirections and all, with what redaction hides; of several lines that are one command, with line breaks"},
-	ShellCommand:           {Name: "shell.command", Class: "shell", Type: Charbuf, Multi: Any, Terminal: true, Doc: "each command that the line runs, its words without quotes and joined by one blank, the program without its path; also those that sudo, env, xargs, `sh -c`, `$(...)` and the like start"},
+	ShellCommand:           {Name: "shell.command", Class: "shell", Type: Charbuf, Multi: Any, Terminal: true, Doc: "each command that the line runs, its words without quotes and joined by one blank, the program without its path, and each assignment; also those that sudo, env, xargs, `sh -c`, `$(...)` and the like start"},
 	ShellPipe:              {Name: "shell.pipe", Class: "shell", Type: Charbuf, Multi: Any, Terminal: true, Doc: "each pipeline as the names of its programs: `curl|sh`, also for `sh <(curl ...)` and `sh -c \"$(curl ...)\"`"},
 	ShellWrites:            {Name: "shell.writes", Class: "shell", Type: Charbuf, Multi: Any, Terminal: true, Doc: "each file that the line writes by redirection, tee, dd, cp, mv, install, ln, rsync, scp, sed -i, touch or truncate; absolute where the working directory is known"},
 	ShellReads:             {Name: "shell.reads", Class: "shell", Type: Charbuf, Multi: Any, Terminal: true, Doc: "each file that the line reads by `<` or dd"},
