@@ -23,11 +23,11 @@ func (s Selection) fits(r *Rule) bool {
 	if s.Rule == "" && s.Tag == "" {
 		return false
 	}
-	return (s.Rule == "" || wildcard(s.Rule, r.Name)) && (s.Tag == "" || slices.Contains(r.Tags, s.Tag))
+	return (s.Rule == "" || Wildcard(s.Rule, r.Name)) && (s.Tag == "" || slices.Contains(r.Tags, s.Tag))
 }
 
-// wildcard matches a name with a pattern in which "*" is any text, also none.
-func wildcard(pattern, name string) bool {
+// Wildcard matches a name with a pattern in which "*" is any text, also none.
+func Wildcard(pattern, name string) bool {
 	star, mark := -1, 0
 	p, n := 0, 0
 	for n < len(name) {
