@@ -72,6 +72,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("LISTENPORT", "0")
 	env.Setenv("JOURNAL_RESERVE", "0")
 	env.Setenv("TZ", "UTC")
+	env.Setenv("PROBE_ENABLED", "false") // what else happens on this machine is no part of a script
 	return nil
 }
 

@@ -29,7 +29,7 @@ func hanging(t *testing.T) (url string, asked <-chan struct{}) {
 func tiercel(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "tiercel", args...)
-	command.Env = append(command.Environ(), "STATE_DIRECTORY="+t.TempDir(), "LISTENADDRESS=127.0.0.1", "LISTENPORT=0", "JOURNAL_RESERVE=0")
+	command.Env = append(command.Environ(), "STATE_DIRECTORY="+t.TempDir(), "LISTENADDRESS=127.0.0.1", "LISTENPORT=0", "JOURNAL_RESERVE=0", "PROBE_ENABLED=false")
 	return command
 }
 

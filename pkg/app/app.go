@@ -21,6 +21,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/journal"
 	"github.com/tiercel/tiercel/pkg/normalize"
 	"github.com/tiercel/tiercel/pkg/source/httpsource"
+	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/pkg/telemetry"
 )
 
@@ -35,6 +36,7 @@ type App struct {
 
 	subscribers *falcogrpc.Server // nil when nobody may subscribe
 
+	probe   *probesource.Source // nil when this machine is not watched
 	metrics *prometheus.Registry
 	stops   []stop // in the order of building
 
@@ -121,6 +123,9 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 	}
 	a.onStop("receiver", a.http.Close)
 	a.addInput(input{name: "http", source: a.http, vital: true, health: health(deps.Log, "http")})
+	if err := a.addProbe(cfg, deps, registry); err != nil {
+		return err
+	}
 	registry.MustRegister(upCollector{a})
 	return nil
 }
@@ -192,6 +197,8 @@ type readiness struct {
 	Journal string           `json:"journal"` // "ok", or why it takes no alerts
 	Inputs  []InputState     `json:"inputs"`
 	Outputs []flow.LaneState `json:"outputs"`
+	// Rules is what the probe's events are tested with; missing when this machine is not watched.
+	Rules *probesource.State `json:"rules,omitempty"`
 }
 
 // ready says whether alerts can be accepted. An output that is down makes nothing unready: its alerts wait in the
@@ -199,6 +206,10 @@ type readiness struct {
 // others still take alerts, and what it waits for comes back or does not, whoever is sent here.
 func (a *App) ready() (bool, any) {
 	r := readiness{Ready: true, Journal: "ok", Inputs: a.inputs.states(), Outputs: a.flow.States()}
+	if a.probe != nil {
+		state := a.probe.State()
+		r.Rules = &state
+	}
 	if err := a.journal.Err(); err != nil {
 		r.Ready, r.Journal = false, err.Error()
 	}

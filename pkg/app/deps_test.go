@@ -50,6 +50,10 @@ var floors = []struct {
 		"a protocol that is both a way in and a way out, with the certificates that it needs",
 	},
 	{
+		[]string{"pkg/falcoevent"},
+		"shows what the probe saw as rules ask for it: it knows processes, containers and fields",
+	},
+	{
 		[]string{"outputs"},
 		"the contract of an output stands on the client that outputs share",
 	},
@@ -111,7 +115,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/telemetry", "cmd/tiercel", "probe"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},

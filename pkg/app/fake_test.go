@@ -99,7 +99,7 @@ func load(t *testing.T, dir string, specs []outputs.Spec, lines ...string) *conf
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, err := config.Load(config.Options{File: file, Specs: specs})
+	cfg, _, err := config.Load(config.Options{File: file, Environ: []string{"PROBE_ENABLED=false"}, Specs: specs})
 	if err != nil {
 		t.Fatal(err)
 	}

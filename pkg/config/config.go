@@ -14,7 +14,9 @@ import (
 	"github.com/tiercel/tiercel/pkg/httpx"
 	"github.com/tiercel/tiercel/pkg/journal"
 	"github.com/tiercel/tiercel/pkg/normalize"
+	"github.com/tiercel/tiercel/pkg/rules/ruleset"
 	"github.com/tiercel/tiercel/pkg/source/httpsource"
+	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/pkg/telemetry"
 )
 
@@ -41,6 +43,10 @@ type Config struct {
 	Log telemetry.LogConfig `config:"log"`
 	// The metrics page.
 	Prometheus telemetry.EventsConfig `config:"prometheus"`
+	// What is watched on this machine.
+	Probe probesource.Config `config:"probe"`
+	// What of it makes alerts.
+	Rules ruleset.Config `config:"rules"`
 
 	// Outputs are the ones in use, at least one, in the order of the specs; several of one spec in the order of the
 	// file.
@@ -75,6 +81,8 @@ func defaults() *Config {
 		Journal:      journal.Defaults(),
 		Log:          telemetry.DefaultLog(),
 		Prometheus:   telemetry.DefaultEvents(),
+		Probe:        probesource.Defaults(),
+		Rules:        ruleset.Defaults(),
 		origins:      make(map[string]origin),
 	}
 }

@@ -88,6 +88,7 @@ func (b *bench) start(ctx context.Context, p *process) error {
 	}
 	defer log.Close()
 	p.cmd = exec.CommandContext(ctx, b.binary, "run", "-c", filepath.Join(p.dir, "config.yaml"))
+	p.cmd.Env = append(os.Environ(), "PROBE_ENABLED=false")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		return err
