@@ -61,7 +61,7 @@ func Open(opts Options) (*Probe, error) {
 		return nil, explain(err)
 	}
 	if opts.Registerer != nil {
-		if err := opts.Registerer.Register(newCollector(p.Stats)); err != nil {
+		if err := opts.Registerer.Register(NewCollector(p.Stats)); err != nil {
 			_ = p.Close()
 			return nil, fmt.Errorf("registering the probe's metrics: %w", err)
 		}

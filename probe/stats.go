@@ -39,7 +39,8 @@ type collector struct {
 	events, lost, filtered, waiting *prometheus.Desc
 }
 
-func newCollector(stats func() Stats) *collector {
+// NewCollector gives the Stats of a probe as metrics, for those that register them without having a probe yet.
+func NewCollector(stats func() Stats) *collector {
 	return &collector{
 		stats: stats,
 		events: prometheus.NewDesc("tiercel_probe_events_total",

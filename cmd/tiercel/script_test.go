@@ -116,7 +116,7 @@ func until(ts *testscript.TestScript, what string, happened func() bool) {
 // environ gives the variables that the program gets: those of the setup, and those given as NAME=VALUE before its
 // arguments, which come without them.
 func environ(ts *testscript.TestScript, args []string) (all, rest []string) {
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "STATE_DIRECTORY", "LISTENADDRESS", "LISTENPORT", "JOURNAL_RESERVE", "TZ"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "STATE_DIRECTORY", "LISTENADDRESS", "LISTENPORT", "JOURNAL_RESERVE", "TZ", "PROBE_ENABLED"} {
 		all = append(all, name+"="+ts.Getenv(name))
 	}
 	for len(args) > 0 && strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "-") {

@@ -181,7 +181,6 @@ var comments = map[string]string{
 	"pkg/source/probesource.Exclude.Comms":                 "Names of threads, at most 15 bytes each, whose system calls are left out, in the kernel.",
 	"pkg/source/probesource.Exclude.Containers":            "Containers that rules do not see: begins of ids, names, or images, with * for any text.",
 	"pkg/source/probesource.Exclude.FailedOpens":           "Leave out opens that fail, in the kernel.",
-	"pkg/source/probesource.Exclude.Reads":                 "Folders of which opens that only read are left out, in the kernel: \"/proc/\", \"/usr/lib/\".",
 	"pkg/telemetry.EventsConfig.ExtraLabels":               "Fields of output_fields to use as labels of falcosecurity_falcosidekick_falco_events_total too, separated by commas; proc.name becomes proc_name.",
 	"pkg/telemetry.EventsConfig.MaxSeries":                 "Most series of that metric. Further ones are counted with the label values _other. 0 counts all so.",
 	"pkg/telemetry.LogConfig.Format":                       "text, json, or auto: text on a terminal, json otherwise.",

@@ -52,8 +52,6 @@ type Exclude struct {
 	Cgroups []string `config:"cgroups"`
 	// Containers that rules do not see: begins of ids, names, or images, with * for any text.
 	Containers []string `config:"containers"`
-	// Folders of which opens that only read are left out, in the kernel: "/proc/", "/usr/lib/".
-	Reads []string `config:"reads"`
 	// Leave out all opens that only read, in the kernel.
 	AllReads bool `config:"allreads"`
 	// Leave out opens that fail, in the kernel.
@@ -92,8 +90,6 @@ const (
 	maxComm      = 15
 	maxComms     = 256
 	maxCgroups   = 4096
-	maxSkips     = 32
-	maxSkip      = 32
 	minProcesses = 1024
 	maxProcesses = 1 << 22
 	maxQueue     = 1 << 20
@@ -145,11 +141,6 @@ func (x *Exclude) validate() error {
 			errs = append(errs, problem.At("exclude.comms", "expected at most %d bytes, as the kernel keeps no more of a name, got %q", maxComm, comm))
 		}
 	}
-	for _, folder := range x.Reads {
-		if !strings.HasPrefix(folder, "/") || !strings.HasSuffix(folder, "/") || len(folder) > maxSkip {
-			errs = append(errs, problem.At("exclude.reads", "expected a path of at most %d bytes that begins and ends with a slash, got %q", maxSkip, folder))
-		}
-	}
 	for _, path := range x.Cgroups {
 		if !strings.HasPrefix(path, "/") {
 			errs = append(errs, problem.At("exclude.cgroups", "expected a path that begins with a slash, got %q", path))
@@ -158,7 +149,7 @@ func (x *Exclude) validate() error {
 	for _, count := range []struct {
 		key      string
 		got, max int
-	}{{"comms", len(x.Comms), maxComms}, {"cgroups", len(x.Cgroups), maxCgroups}, {"reads", len(x.Reads), maxSkips}} {
+	}{{"comms", len(x.Comms), maxComms}, {"cgroups", len(x.Cgroups), maxCgroups}} {
 		if count.got > count.max {
 			errs = append(errs, problem.At("exclude."+count.key, "expected at most %d, got %d", count.max, count.got))
 		}

@@ -55,6 +55,7 @@ type Deps struct {
 type Kernel interface {
 	Run(ctx context.Context, handle func(*probe.Event)) error
 	SetSyscalls(names []string) error
+	Stats() probe.Stats
 	Close() error
 }
 
@@ -134,6 +135,7 @@ func New(cfg Config, rulesCfg ruleset.Config, deps Deps) (*Source, error) {
 		return nil, err
 	}
 	s.metrics = newMetrics(deps.Metrics, func() float64 { return float64(len(s.queue)) })
+	deps.Metrics.MustRegister(probe.NewCollector(s.stats))
 	if s.kernel, err = s.deps.Open(s.options); err != nil {
 		return nil, &NoProbe{err}
 	}
@@ -184,7 +186,6 @@ func (s *Source) optionsFor(first *current) (probe.Options, error) {
 	}
 	return probe.Options{
 		Log:         s.deps.Log,
-		Registerer:  s.deps.Metrics,
 		Syscalls:    s.syscalls(first),
 		ProcessRing: int(cfg.ProcessRing),
 		BulkRing:    int(cfg.BulkRing),
@@ -194,7 +195,7 @@ func (s *Source) optionsFor(first *current) (probe.Options, error) {
 		MaxEnv:      s.maxEnv,
 		MaxData:     s.maxData,
 		Filter: probe.Filter{
-			Comms: cfg.Exclude.Comms, Cgroups: cgroups, OpenSkip: cfg.Exclude.Reads, OpenWriteOnly: cfg.Exclude.AllReads,
+			Comms: cfg.Exclude.Comms, Cgroups: cgroups, OpenWriteOnly: cfg.Exclude.AllReads,
 			NoFailedOpens: cfg.Exclude.FailedOpens,
 		},
 	}, nil
@@ -297,6 +298,16 @@ func (s *Source) setSyscalls(names []string) error {
 	}
 	slices.Sort(names)
 	return s.kernel.SetSyscalls(slices.Compact(names))
+}
+
+// stats are those of the probe that is open, if one is.
+func (s *Source) stats() probe.Stats {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.kernel == nil {
+		return probe.Stats{}
+	}
+	return s.kernel.Stats()
 }
 
 // alive reports whether a process is still there.
