@@ -13,6 +13,9 @@ type layout struct {
 	slots    map[string]int // field to its place in labels
 	taken    []string
 	metadata bool
+	direct   bool   // see encoder.direct
+	uuid     string // see uuidPiece
+	tags     string // the name of the piece with the tags, see nameOf
 	line     lineWriter
 	wire     wire
 }
@@ -25,6 +28,8 @@ func newLayout(c *Config) *layout {
 		metadata: c.StructuredMetadata && c.Labels == LabelsDefault,
 		line:     textLine,
 		wire:     protobufWire{},
+		uuid:     uuidPiece(),
+		tags:     nameOf("tags"),
 	}
 	for i, label := range l.labels {
 		l.taken = append(l.taken, label.name)
@@ -38,6 +43,7 @@ func newLayout(c *Config) *layout {
 	if c.Protocol == ProtocolJSON {
 		l.wire = jsonWire{}
 	}
+	l.direct = l.metadata && len(l.slots) == 0 && c.Protocol != ProtocolJSON
 	return l
 }
 
@@ -114,7 +120,9 @@ func newEncoder(l *layout) *encoder {
 func (e *encoder) encode(batch []*alert.Alert, which []int) []byte {
 	e.reset()
 	for _, i := range which {
-		e.add(i, batch[i])
+		if !e.layout.direct || !e.direct(i, batch[i]) {
+			e.add(i, batch[i])
+		}
 	}
 	if e.lent.out() {
 		// The transport gave up early and may still read what it was given.
@@ -154,6 +162,11 @@ func (e *encoder) add(i int, a *alert.Alert) {
 	from := len(e.text)
 	e.line = e.layout.line(e.line[:0], a, e.names)
 	e.text = e.wire.entry(e.text, timestampOf(a.Time), e.line, e.metadata)
+	e.enter(s, i, from)
+}
+
+// enter makes what was appended from on the next entry of a stream.
+func (e *encoder) enter(s *stream, i, from int) {
 	at := len(e.entries)
 	e.entries = append(e.entries, entry{part: part{from, len(e.text)}, alert: i, next: -1})
 	if s.lines == 0 {
@@ -167,14 +180,9 @@ func (e *encoder) add(i int, a *alert.Alert) {
 
 // read takes the labels and the structured metadata out of an alert.
 func (e *encoder) read(a *alert.Alert) {
-	clear(e.slots)
 	e.metadata = e.metadata[:0]
 	e.names.begin()
-	for i, label := range e.labels {
-		if label.of != nil {
-			e.slots[i] = label.of(a)
-		}
-	}
+	e.ownLabels(a)
 	if e.layout.metadata {
 		e.metadata = append(e.metadata, pair{"uuid", a.ID.String()})
 		if len(a.Tags) > 0 {
@@ -188,10 +196,14 @@ func (e *encoder) read(a *alert.Alert) {
 		e.fields(a.Extra)
 		e.metadata, e.order = bound(e.metadata, e.order)
 	}
-	e.pairs = e.pairs[:0]
-	for i, value := range e.slots {
-		if value != "" {
-			e.pairs = append(e.pairs, pair{e.labels[i].name, cut(safe(value), maxLabelValue)})
+}
+
+// ownLabels takes the labels out of an alert that come from none of its fields.
+func (e *encoder) ownLabels(a *alert.Alert) {
+	clear(e.slots)
+	for i, label := range e.labels {
+		if label.of != nil {
+			e.slots[i] = label.of(a)
 		}
 	}
 }
@@ -221,6 +233,12 @@ func (e *encoder) fields(fields alert.Fields) {
 
 // stream finds the stream of the labels at hand, or begins it.
 func (e *encoder) stream() *stream {
+	e.pairs = e.pairs[:0]
+	for i, value := range e.slots {
+		if value != "" {
+			e.pairs = append(e.pairs, pair{e.labels[i].name, cut(safe(value), maxLabelValue)})
+		}
+	}
 	from := len(e.text)
 	e.text = e.wire.labels(e.text, e.pairs)
 	at, ok := e.byLabels[string(e.text[from:])]

@@ -76,6 +76,7 @@ type field struct {
 // name is a name of structured metadata.
 type name struct {
 	text  string
+	wire  string // see nameOf
 	round uint64 // the alert that it was last used in
 	next  int    // the number to try for the next of that name in the same alert
 }
@@ -125,7 +126,7 @@ func (n *names) of(text string) *field {
 func (n *names) named(text string) *name {
 	known, ok := n.used[text]
 	if !ok {
-		known = &name{text: text}
+		known = &name{text: text, wire: nameOf(text)}
 		n.used[text] = known
 	}
 	return known

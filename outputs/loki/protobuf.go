@@ -65,11 +65,16 @@ func appendQuoted(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-func (protobufWire) entry(dst []byte, at timestamp, line []byte, metadata []pair) []byte {
+// appendEntryStart appends an entry up to its metadata.
+func appendEntryStart(dst []byte, at timestamp, line []byte) []byte {
 	dst = appendSize(append(dst, entryTimestamp), sizeVarint(at.seconds)+sizeVarint(at.nanos))
 	dst = appendVarint(dst, timestampSeconds, at.seconds)
 	dst = appendVarint(dst, timestampNanos, at.nanos)
-	dst = appendText(dst, entryLine, line)
+	return appendText(dst, entryLine, line)
+}
+
+func (protobufWire) entry(dst []byte, at timestamp, line []byte, metadata []pair) []byte {
+	dst = appendEntryStart(dst, at, line)
 	for _, p := range metadata {
 		size := 2*tagSize + protowire.SizeBytes(len(p.name)) + protowire.SizeBytes(len(p.value))
 		dst = appendSize(append(dst, entryMetadata), size)

@@ -80,6 +80,9 @@ func ParseID(text string) (ID, bool) {
 // String gives the usual text form.
 func (id ID) String() string { return string(id.appendText(make([]byte, 0, 36))) }
 
+// AppendText appends the usual text form. It never fails.
+func (id ID) AppendText(dst []byte) ([]byte, error) { return id.appendText(dst), nil }
+
 func (id ID) appendText(dst []byte) []byte {
 	dst = hex.AppendEncode(dst, id[0:4])
 	dst = append(dst, '-')

@@ -70,8 +70,9 @@ func (f Fields) JSON() string {
 // All yields the members in the order in which they came.
 func (f Fields) All() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
-		for name, value := range f.members() {
-			if !yield(unquote(name), Value(value)) {
+		var m Member
+		for w := f.Walk(); w.Next(&m); {
+			if !yield(m.Name, m.Value) {
 				return
 			}
 		}
@@ -90,10 +91,10 @@ func (f Fields) Sorted() []Field {
 
 // Get finds a member by its name.
 func (f Fields) Get(name string) (Value, bool) {
-	for quoted, value := range f.members() {
-		inner := quoted[1 : len(quoted)-1]
-		if inner == name || strings.IndexByte(inner, '\\') >= 0 && unquote(quoted) == name {
-			return Value(value), true
+	var m Member
+	for w := f.Walk(); w.Next(&m); {
+		if m.Name == name {
+			return m.Value, true
 		}
 	}
 	return "", false
@@ -186,27 +187,11 @@ func (f Fields) Map(change func(Field) Field) Fields {
 	return FieldsOf(all...)
 }
 
-// members yields each quoted name and value text. It relies on f.text being valid and compact.
-func (f Fields) members() iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		text := f.text
-		if len(text) <= 2 {
-			return
-		}
-		for at := 1; at < len(text); {
-			nameEnd := at + scanString(text[at:])
-			valueStart := nameEnd + 1
-			valueEnd := valueStart + scanValue(text[valueStart:])
-			if !yield(text[at:nameEnd], text[valueStart:valueEnd]) {
-				return
-			}
-			at = valueEnd + 1 // the comma, or the closing brace
-		}
-	}
-}
-
 // scanString returns the length of the quoted string that text begins with.
 func scanString(text string) int {
+	if end := plainString(text); end > 0 {
+		return end
+	}
 	for at := 1; ; {
 		next := strings.IndexByte(text[at:], '"')
 		if next < 0 {
@@ -257,7 +242,7 @@ func scanValue(text string) int {
 // unquote gives what the JSON string text (with its quotes) stands for.
 func unquote(text string) string {
 	inner := text[1 : len(text)-1]
-	if strings.IndexByte(inner, '\\') < 0 {
+	if plainString(text) > 0 || strings.IndexByte(inner, '\\') < 0 {
 		return inner
 	}
 	// The only error left for a string that was accepted is a half surrogate pair, which comes out as U+FFFD.

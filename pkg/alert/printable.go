@@ -65,9 +65,7 @@ func firstUnprintable(text string) int {
 // plainASCII reports whether the 8 bytes of text are all from U+0020 to U+007E. It looks at them as one word: an
 // alert's text is scanned at every output.
 func plainASCII(text string) bool {
-	_ = text[7]
-	w := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
-		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+	w := word(text)
 	const (
 		ones = 0x0101010101010101
 		high = 0x80 * ones

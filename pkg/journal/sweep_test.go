@@ -87,7 +87,7 @@ func TestSweepLosesNothing(t *testing.T) {
 	var readers sync.WaitGroup
 	var sent [alerts]*alert.Alert
 	for n := range sent {
-		sent[n] = alertOf(t, alert.Priority(rand.IntN(8)), 10) //nolint:gosec // a test's data
+		sent[n] = alertOf(t, alert.Priority(rand.IntN(8)), 10)
 		for name, minimum := range minimums {
 			if sent[n].Priority >= minimum {
 				wanted[name]++
@@ -102,7 +102,7 @@ func TestSweepLosesNothing(t *testing.T) {
 			got := map[alert.ID]bool{}
 			var held []Entry
 			for len(got) < wanted[name] {
-				entries, err := c.Next(ctx, 1+rand.IntN(50), 0) //nolint:gosec // a test's data
+				entries, err := c.Next(ctx, 1+rand.IntN(50), 0)
 				if err != nil {
 					t.Errorf("%s has %d of %d: %v", name, len(got), wanted[name], err)
 					return
@@ -112,7 +112,7 @@ func TestSweepLosesNothing(t *testing.T) {
 				}
 				held = append(held, entries...)
 				rand.Shuffle(len(held), func(a, b int) { held[a], held[b] = held[b], held[a] })
-				done := rand.IntN(len(held) + 1) //nolint:gosec // a test's data
+				done := rand.IntN(len(held) + 1)
 				c.Done(held[:done]...)
 				held = append([]Entry(nil), held[done:]...)
 			}
