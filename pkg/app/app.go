@@ -20,6 +20,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/flow"
 	"github.com/tiercel/tiercel/pkg/journal"
 	"github.com/tiercel/tiercel/pkg/normalize"
+	"github.com/tiercel/tiercel/pkg/source"
 	"github.com/tiercel/tiercel/pkg/source/httpsource"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/pkg/telemetry"
@@ -109,6 +110,9 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 	if err != nil {
 		return err
 	}
+	if err := a.buildInputs(ctx, cfg, deps, registry); err != nil {
+		return err
+	}
 	a.http, err = httpsource.New(ctx, cfg.HTTP, httpsource.Deps{
 		Log:            component(deps.Log, "receiver"),
 		Metrics:        registry,
@@ -187,7 +191,9 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-func (a *App) refuse(r httpsource.Refused) {
+func (a *App) refuse(r httpsource.Refused) { a.refuseOf(source.Refused(r)) }
+
+func (a *App) refuseOf(r source.Refused) {
 	a.journal.Refuse(journal.Refused{Time: r.Time, Remote: r.Remote, Reason: r.Reason, Error: r.Error, Body: r.Body})
 }
 

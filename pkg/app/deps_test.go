@@ -115,7 +115,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe", "pkg/source"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},
@@ -125,7 +125,7 @@ var homes = []home{
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
-	{"golang.org/x/sys", []string{"probe", "pkg/falcogrpc", "pkg/journal", "pkg/source/httpsource"}, "free space of a disk, options of a socket"},
+	{"golang.org/x/sys", []string{"probe", "pkg/falcogrpc", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/grpc", []string{"pkg/falcogrpc", "pkg/source/grpcsource"}, "Falco's gRPC API, both ends of it"},

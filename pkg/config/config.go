@@ -27,6 +27,8 @@ import (
 type Config struct {
 	// Where alerts come in.
 	HTTP httpsource.Config `config:",inline"`
+	// Further ways in.
+	Inputs Inputs `config:"inputs"`
 	// Who may subscribe to the alerts, over Falco's gRPC API.
 	GRPC falcogrpc.Config `config:"grpc"`
 	// What is done to every alert.
@@ -75,6 +77,7 @@ type Options struct {
 func defaults() *Config {
 	return &Config{
 		HTTP:         httpsource.Defaults(),
+		Inputs:       defaultInputs(),
 		GRPC:         falcogrpc.Defaults(),
 		DrainTimeout: 10 * time.Second,
 		Client:       httpx.Defaults(),
