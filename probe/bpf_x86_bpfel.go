@@ -33,6 +33,11 @@ const (
 	bpfClassCLASS_COUNT bpfClass = 6
 )
 
+type bpfComm struct {
+	_    structs.HostLayout
+	Name [16]uint8
+}
+
 type bpfControls struct {
 	_         structs.HostLayout
 	Asleep    [2]uint32
@@ -40,7 +45,21 @@ type bpfControls struct {
 	Filters   uint32
 	Epoch     uint64
 	DataMax   uint32
+	TtyPiped  uint32
+	Pad       uint32
 	Urgent    uint32
+}
+
+type bpfDesc struct {
+	_     structs.HostLayout
+	Fd    uint8
+	Fd2   uint8
+	Dir0  uint8
+	Path0 uint8
+	Dir1  uint8
+	Path1 uint8
+	Text0 uint8
+	Text1 uint8
 }
 
 type bpfExeFlags uint32
@@ -95,27 +114,28 @@ type bpfFork struct {
 }
 
 type bpfHead struct {
-	_           structs.HostLayout
-	Boot        uint64
-	Start       uint64
-	ParentStart uint64
-	Cgroup      uint64
-	Size        uint32
-	Kind        uint16
-	Cpu         uint16
-	Pid         uint32
-	Tid         uint32
-	Vpid        uint32
-	Vtid        uint32
-	Ppid        uint32
-	Uid         uint32
-	Gid         uint32
-	Euid        uint32
-	Egid        uint32
-	Tty         uint32
-	PidNs       uint32
-	MntNs       uint32
-	Comm        [16]uint8
+	_            structs.HostLayout
+	Boot         uint64
+	Start        uint64
+	ParentStart  uint64
+	Cgroup       uint64
+	CapEffective uint64
+	Size         uint32
+	Kind         uint16
+	Cpu          uint16
+	Pid          uint32
+	Tid          uint32
+	Vpid         uint32
+	Vtid         uint32
+	Ppid         uint32
+	Uid          uint32
+	Gid          uint32
+	Euid         uint32
+	Egid         uint32
+	Tty          uint32
+	PidNs        uint32
+	MntNs        uint32
+	Comm         [16]uint8
 }
 
 type bpfKind uint32
@@ -149,7 +169,6 @@ type bpfPathText struct {
 type bpfProcess struct {
 	_              structs.HostLayout
 	Head           bpfHead
-	CapEffective   uint64
 	CapPermitted   uint64
 	CapInheritable uint64
 	CapBounding    uint64
@@ -193,6 +212,12 @@ type bpfProcess struct {
 	Ancestors      [8]bpfAncestor
 }
 
+type bpfRoleOf struct {
+	_    structs.HostLayout
+	Ino  uint64
+	Role uint64
+}
+
 type bpfSlot struct {
 	_           structs.HostLayout
 	Id          uint8
@@ -234,6 +259,105 @@ type bpfSyscall struct {
 	Fd     [2]bpfFdInfo
 }
 
+type bpfSyscallId uint32
+
+const (
+	bpfSyscallIdSYS_NONE              bpfSyscallId = 0
+	bpfSyscallIdSYS_OPEN              bpfSyscallId = 1
+	bpfSyscallIdSYS_OPENAT            bpfSyscallId = 2
+	bpfSyscallIdSYS_OPENAT2           bpfSyscallId = 3
+	bpfSyscallIdSYS_CREAT             bpfSyscallId = 4
+	bpfSyscallIdSYS_OPEN_BY_HANDLE_AT bpfSyscallId = 5
+	bpfSyscallIdSYS_MKDIR             bpfSyscallId = 6
+	bpfSyscallIdSYS_MKDIRAT           bpfSyscallId = 7
+	bpfSyscallIdSYS_RMDIR             bpfSyscallId = 8
+	bpfSyscallIdSYS_UNLINK            bpfSyscallId = 9
+	bpfSyscallIdSYS_UNLINKAT          bpfSyscallId = 10
+	bpfSyscallIdSYS_MKNOD             bpfSyscallId = 11
+	bpfSyscallIdSYS_MKNODAT           bpfSyscallId = 12
+	bpfSyscallIdSYS_CHMOD             bpfSyscallId = 13
+	bpfSyscallIdSYS_FCHMODAT          bpfSyscallId = 14
+	bpfSyscallIdSYS_CHOWN             bpfSyscallId = 15
+	bpfSyscallIdSYS_LCHOWN            bpfSyscallId = 16
+	bpfSyscallIdSYS_FCHOWNAT          bpfSyscallId = 17
+	bpfSyscallIdSYS_RENAME            bpfSyscallId = 18
+	bpfSyscallIdSYS_RENAMEAT          bpfSyscallId = 19
+	bpfSyscallIdSYS_RENAMEAT2         bpfSyscallId = 20
+	bpfSyscallIdSYS_LINK              bpfSyscallId = 21
+	bpfSyscallIdSYS_LINKAT            bpfSyscallId = 22
+	bpfSyscallIdSYS_SYMLINK           bpfSyscallId = 23
+	bpfSyscallIdSYS_SYMLINKAT         bpfSyscallId = 24
+	bpfSyscallIdSYS_UMOUNT            bpfSyscallId = 25
+	bpfSyscallIdSYS_UMOUNT2           bpfSyscallId = 26
+	bpfSyscallIdSYS_MOUNT             bpfSyscallId = 27
+	bpfSyscallIdSYS_CHDIR             bpfSyscallId = 28
+	bpfSyscallIdSYS_CHROOT            bpfSyscallId = 29
+	bpfSyscallIdSYS_PIVOT_ROOT        bpfSyscallId = 30
+	bpfSyscallIdSYS_FCHMOD            bpfSyscallId = 31
+	bpfSyscallIdSYS_FCHOWN            bpfSyscallId = 32
+	bpfSyscallIdSYS_FCHDIR            bpfSyscallId = 33
+	bpfSyscallIdSYS_SETNS             bpfSyscallId = 34
+	bpfSyscallIdSYS_FINIT_MODULE      bpfSyscallId = 35
+	bpfSyscallIdSYS_DUP               bpfSyscallId = 36
+	bpfSyscallIdSYS_DUP2              bpfSyscallId = 37
+	bpfSyscallIdSYS_DUP3              bpfSyscallId = 38
+	bpfSyscallIdSYS_FCNTL             bpfSyscallId = 39
+	bpfSyscallIdSYS_MEMFD_CREATE      bpfSyscallId = 40
+	bpfSyscallIdSYS_USERFAULTFD       bpfSyscallId = 41
+	bpfSyscallIdSYS_BPF               bpfSyscallId = 42
+	bpfSyscallIdSYS_SOCKET            bpfSyscallId = 43
+	bpfSyscallIdSYS_SOCKETPAIR        bpfSyscallId = 44
+	bpfSyscallIdSYS_CONNECT           bpfSyscallId = 45
+	bpfSyscallIdSYS_BIND              bpfSyscallId = 46
+	bpfSyscallIdSYS_LISTEN            bpfSyscallId = 47
+	bpfSyscallIdSYS_ACCEPT            bpfSyscallId = 48
+	bpfSyscallIdSYS_ACCEPT4           bpfSyscallId = 49
+	bpfSyscallIdSYS_SENDTO            bpfSyscallId = 50
+	bpfSyscallIdSYS_SENDMSG           bpfSyscallId = 51
+	bpfSyscallIdSYS_SENDMMSG          bpfSyscallId = 52
+	bpfSyscallIdSYS_RECVFROM          bpfSyscallId = 53
+	bpfSyscallIdSYS_RECVMSG           bpfSyscallId = 54
+	bpfSyscallIdSYS_RECVMMSG          bpfSyscallId = 55
+	bpfSyscallIdSYS_SHUTDOWN          bpfSyscallId = 56
+	bpfSyscallIdSYS_PTRACE            bpfSyscallId = 57
+	bpfSyscallIdSYS_UNSHARE           bpfSyscallId = 58
+	bpfSyscallIdSYS_INIT_MODULE       bpfSyscallId = 59
+	bpfSyscallIdSYS_DELETE_MODULE     bpfSyscallId = 60
+	bpfSyscallIdSYS_SETUID            bpfSyscallId = 61
+	bpfSyscallIdSYS_SETGID            bpfSyscallId = 62
+	bpfSyscallIdSYS_SETREUID          bpfSyscallId = 63
+	bpfSyscallIdSYS_SETREGID          bpfSyscallId = 64
+	bpfSyscallIdSYS_SETRESUID         bpfSyscallId = 65
+	bpfSyscallIdSYS_SETRESGID         bpfSyscallId = 66
+	bpfSyscallIdSYS_CAPSET            bpfSyscallId = 67
+	bpfSyscallIdSYS_SETSID            bpfSyscallId = 68
+	bpfSyscallIdSYS_SETPGID           bpfSyscallId = 69
+	bpfSyscallIdSYS_PRCTL             bpfSyscallId = 70
+	bpfSyscallIdSYS_KILL              bpfSyscallId = 71
+	bpfSyscallIdSYS_TGKILL            bpfSyscallId = 72
+	bpfSyscallIdSYS_TKILL             bpfSyscallId = 73
+	bpfSyscallIdSYS_KEYCTL            bpfSyscallId = 74
+	bpfSyscallIdSYS_SECCOMP           bpfSyscallId = 75
+	bpfSyscallIdSYS_PROCESS_VM_READV  bpfSyscallId = 76
+	bpfSyscallIdSYS_PROCESS_VM_WRITEV bpfSyscallId = 77
+	bpfSyscallIdSYS_PIDFD_OPEN        bpfSyscallId = 78
+	bpfSyscallIdSYS_PIDFD_GETFD       bpfSyscallId = 79
+	bpfSyscallIdSYS_IO_URING_SETUP    bpfSyscallId = 80
+	bpfSyscallIdSYS_FORK              bpfSyscallId = 81
+	bpfSyscallIdSYS_VFORK             bpfSyscallId = 82
+	bpfSyscallIdSYS_CLONE             bpfSyscallId = 83
+	bpfSyscallIdSYS_CLONE3            bpfSyscallId = 84
+	bpfSyscallIdSYS_EXECVE            bpfSyscallId = 85
+	bpfSyscallIdSYS_EXECVEAT          bpfSyscallId = 86
+	bpfSyscallIdSYS_COUNT             bpfSyscallId = 87
+	bpfSyscallIdSYS_READ              bpfSyscallId = 240
+	bpfSyscallIdSYS_READV             bpfSyscallId = 241
+	bpfSyscallIdSYS_WRITE             bpfSyscallId = 242
+	bpfSyscallIdSYS_WRITEV            bpfSyscallId = 243
+	bpfSyscallIdSYS_IOCTL             bpfSyscallId = 244
+	bpfSyscallIdSYS_SOCKETCALL        bpfSyscallId = 245
+)
+
 type bpfTally struct {
 	_        structs.HostLayout
 	Sent     [9]uint64
@@ -256,19 +380,32 @@ type bpfText struct {
 const (
 	bpfMapBulkRing     = "bulk_ring"
 	bpfMapCallScratch  = "call_scratch"
+	bpfMapClasses      = "classes"
 	bpfMapControl      = "control"
 	bpfMapCounters     = "counters"
 	bpfMapProcessRing  = "process_ring"
+	bpfMapQuietCgroups = "quiet_cgroups"
+	bpfMapQuietComms   = "quiet_comms"
+	bpfMapRoles        = "roles"
 	bpfMapWholeScratch = "whole_scratch"
+	bpfProgClassExec   = "class_exec"
+	bpfProgClassFile   = "class_file"
+	bpfProgClassNet    = "class_net"
+	bpfProgClassOpen   = "class_open"
 	bpfProgEachTask    = "each_task"
 	bpfProgOnExec      = "on_exec"
 	bpfProgOnExit      = "on_exit"
 	bpfProgOnFork      = "on_fork"
+	bpfProgOnSysExit   = "on_sys_exit"
 	bpfVarArgsMax      = "args_max"
 	bpfVarCpus         = "cpus"
+	bpfVarDescs        = "descs"
 	bpfVarEnvMax       = "env_max"
 	bpfVarSelf         = "self"
+	bpfVarSlots        = "slots"
+	bpfVarSocketcalls  = "socketcalls"
 	bpfVarTypes        = "types"
+	bpfVarWanted       = "wanted"
 	bpfVarWithThreads  = "with_threads"
 )
 
@@ -314,10 +451,15 @@ type bpfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfProgramSpecs struct {
-	EachTask *ebpf.ProgramSpec `ebpf:"each_task"`
-	OnExec   *ebpf.ProgramSpec `ebpf:"on_exec"`
-	OnExit   *ebpf.ProgramSpec `ebpf:"on_exit"`
-	OnFork   *ebpf.ProgramSpec `ebpf:"on_fork"`
+	ClassExec *ebpf.ProgramSpec `ebpf:"class_exec"`
+	ClassFile *ebpf.ProgramSpec `ebpf:"class_file"`
+	ClassNet  *ebpf.ProgramSpec `ebpf:"class_net"`
+	ClassOpen *ebpf.ProgramSpec `ebpf:"class_open"`
+	EachTask  *ebpf.ProgramSpec `ebpf:"each_task"`
+	OnExec    *ebpf.ProgramSpec `ebpf:"on_exec"`
+	OnExit    *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnFork    *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnSysExit *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -326,9 +468,13 @@ type bpfProgramSpecs struct {
 type bpfMapSpecs struct {
 	BulkRing     *ebpf.MapSpec `ebpf:"bulk_ring"`
 	CallScratch  *ebpf.MapSpec `ebpf:"call_scratch"`
+	Classes      *ebpf.MapSpec `ebpf:"classes"`
 	Control      *ebpf.MapSpec `ebpf:"control"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	ProcessRing  *ebpf.MapSpec `ebpf:"process_ring"`
+	QuietCgroups *ebpf.MapSpec `ebpf:"quiet_cgroups"`
+	QuietComms   *ebpf.MapSpec `ebpf:"quiet_comms"`
+	Roles        *ebpf.MapSpec `ebpf:"roles"`
 	WholeScratch *ebpf.MapSpec `ebpf:"whole_scratch"`
 }
 
@@ -338,9 +484,13 @@ type bpfMapSpecs struct {
 type bpfVariableSpecs struct {
 	ArgsMax     *ebpf.VariableSpec `ebpf:"args_max"`
 	Cpus        *ebpf.VariableSpec `ebpf:"cpus"`
+	Descs       *ebpf.VariableSpec `ebpf:"descs"`
 	EnvMax      *ebpf.VariableSpec `ebpf:"env_max"`
 	Self        *ebpf.VariableSpec `ebpf:"self"`
+	Slots       *ebpf.VariableSpec `ebpf:"slots"`
+	Socketcalls *ebpf.VariableSpec `ebpf:"socketcalls"`
 	Types       *ebpf.VariableSpec `ebpf:"types"`
+	Wanted      *ebpf.VariableSpec `ebpf:"wanted"`
 	WithThreads *ebpf.VariableSpec `ebpf:"with_threads"`
 }
 
@@ -366,9 +516,13 @@ func (o *bpfObjects) Close() error {
 type bpfMaps struct {
 	BulkRing     *ebpf.Map `ebpf:"bulk_ring"`
 	CallScratch  *ebpf.Map `ebpf:"call_scratch"`
+	Classes      *ebpf.Map `ebpf:"classes"`
 	Control      *ebpf.Map `ebpf:"control"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	ProcessRing  *ebpf.Map `ebpf:"process_ring"`
+	QuietCgroups *ebpf.Map `ebpf:"quiet_cgroups"`
+	QuietComms   *ebpf.Map `ebpf:"quiet_comms"`
+	Roles        *ebpf.Map `ebpf:"roles"`
 	WholeScratch *ebpf.Map `ebpf:"whole_scratch"`
 }
 
@@ -376,9 +530,13 @@ func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.BulkRing,
 		m.CallScratch,
+		m.Classes,
 		m.Control,
 		m.Counters,
 		m.ProcessRing,
+		m.QuietCgroups,
+		m.QuietComms,
+		m.Roles,
 		m.WholeScratch,
 	)
 }
@@ -389,9 +547,13 @@ func (m *bpfMaps) Close() error {
 type bpfVariables struct {
 	ArgsMax     *ebpf.Variable `ebpf:"args_max"`
 	Cpus        *ebpf.Variable `ebpf:"cpus"`
+	Descs       *ebpf.Variable `ebpf:"descs"`
 	EnvMax      *ebpf.Variable `ebpf:"env_max"`
 	Self        *ebpf.Variable `ebpf:"self"`
+	Slots       *ebpf.Variable `ebpf:"slots"`
+	Socketcalls *ebpf.Variable `ebpf:"socketcalls"`
 	Types       *ebpf.Variable `ebpf:"types"`
+	Wanted      *ebpf.Variable `ebpf:"wanted"`
 	WithThreads *ebpf.Variable `ebpf:"with_threads"`
 }
 
@@ -399,18 +561,28 @@ type bpfVariables struct {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfPrograms struct {
-	EachTask *ebpf.Program `ebpf:"each_task"`
-	OnExec   *ebpf.Program `ebpf:"on_exec"`
-	OnExit   *ebpf.Program `ebpf:"on_exit"`
-	OnFork   *ebpf.Program `ebpf:"on_fork"`
+	ClassExec *ebpf.Program `ebpf:"class_exec"`
+	ClassFile *ebpf.Program `ebpf:"class_file"`
+	ClassNet  *ebpf.Program `ebpf:"class_net"`
+	ClassOpen *ebpf.Program `ebpf:"class_open"`
+	EachTask  *ebpf.Program `ebpf:"each_task"`
+	OnExec    *ebpf.Program `ebpf:"on_exec"`
+	OnExit    *ebpf.Program `ebpf:"on_exit"`
+	OnFork    *ebpf.Program `ebpf:"on_fork"`
+	OnSysExit *ebpf.Program `ebpf:"on_sys_exit"`
 }
 
 func (p *bpfPrograms) Close() error {
 	return _BpfClose(
+		p.ClassExec,
+		p.ClassFile,
+		p.ClassNet,
+		p.ClassOpen,
 		p.EachTask,
 		p.OnExec,
 		p.OnExit,
 		p.OnFork,
+		p.OnSysExit,
 	)
 }
 

@@ -96,6 +96,7 @@ func (d *decoder) task(t *Task, h *bpfHead) {
 	t.Parent = Key{PID: int32(h.Ppid), Start: d.start(h.ParentStart)}
 	t.Comm = cstring(h.Comm[:])
 	t.UID, t.GID, t.EUID, t.EGID = h.Uid, h.Gid, h.Euid, h.Egid
+	t.CapEffective = h.CapEffective
 	t.Cgroup = h.Cgroup
 	t.TTY = h.Tty
 	t.PIDNS, t.MntNS = h.PidNs, h.MntNs
@@ -175,7 +176,7 @@ func (d *decoder) decodeProcess(record []byte) error {
 		UID: e.Head.Uid, EUID: e.Head.Euid, SUID: e.Suid, FSUID: e.Fsuid,
 		GID: e.Head.Gid, EGID: e.Head.Egid, SGID: e.Sgid, FSGID: e.Fsgid,
 		LoginUID: e.Loginuid, AuditSession: e.AuditSession,
-		CapEffective: e.CapEffective, CapPermitted: e.CapPermitted, CapInheritable: e.CapInheritable,
+		CapEffective: e.Head.CapEffective, CapPermitted: e.CapPermitted, CapInheritable: e.CapInheritable,
 		CapBounding: e.CapBounding, CapAmbient: e.CapAmbient,
 		PIDNS: e.Head.PidNs, MntNS: e.Head.MntNs, UserNS: e.UserNs, NetNS: e.NetNs, UTSNS: e.UtsNs, IPCNS: e.IpcNs, CgroupNS: e.CgroupNs,
 		SID: e.Sid, PGID: e.Pgid, VSID: e.Vsid, VPGID: e.Vpgid,
@@ -236,7 +237,7 @@ func exeFlags(p *Process, e *bpfProcess) ExeFlags {
 	const dacOverride = 1 << 1 // CAP_DAC_OVERRIDE
 	mode := e.ExeMode
 	switch {
-	case e.CapEffective&dacOverride != 0,
+	case e.Head.CapEffective&dacOverride != 0,
 		e.Fsuid == e.ExeUid && mode&0o200 != 0,
 		(e.Fsgid == e.ExeGid || e.ExeFlags&uint32(bpfExeFlagsEXE_IN_GROUP) != 0) && e.Fsuid != e.ExeUid && mode&0o020 != 0,
 		mode&0o002 != 0:

@@ -2,7 +2,10 @@
 
 package probe
 
-func (d *decoder) decodeTTY(_ []byte) error {
+func (d *decoder) decodeTTY(record []byte) error {
+	if _, err := view[bpfHead](record); err != nil {
+		return err
+	}
 	d.tty = TTY{}
 	d.event.TTY = &d.tty
 	return nil

@@ -93,6 +93,8 @@ type Task struct {
 	Comm string
 	// Effective and real ids, as the host's user namespace sees them.
 	UID, GID, EUID, EGID uint32
+	// CapEffective are the capabilities that are in force, one bit each.
+	CapEffective uint64
 	// Cgroup is the id (the inode) of the cgroup in the unified hierarchy; on a machine that has only version 1, of
 	// the one in the memory hierarchy.
 	Cgroup uint64
@@ -353,6 +355,8 @@ type Socket struct {
 	// Role of the process: known for TCP connections that were made while the probe ran, and for UDP by who spoke first
 	// on a port that the process has bound.
 	Role Role
+	// Bound is set when the process has chosen the local port.
+	Bound bool
 	// Connected is set when the socket itself has a peer.
 	Connected bool
 	// Local and Remote are the socket's own addresses, for IPv4 and IPv6; an IPv4 address in an IPv6 socket is given as
@@ -378,53 +382,71 @@ type Address struct {
 type Path struct {
 	// Dir is the descriptor that Raw is relative to; AtFDCWD for the working directory.
 	Dir int32
-	// Raw is what the call was given. It was read after the call, so another thread can have changed it.
+	// Raw is what the call was given. It was read after the call, so another thread can have changed it. It is empty when
+	// it could not be read.
 	Raw string
 	// Cut is set when Raw is longer than what was kept.
 	Cut bool
-	// Base is the path of the directory that a relative Raw starts from; empty when Raw is absolute.
+	// Base is the path of the directory that a relative Raw starts from; empty when Raw is absolute, and when FD has the
+	// path of the file itself.
 	Base string
 }
 
 // AtFDCWD is the Path.Dir of a path that is relative to the working directory.
 const AtFDCWD = -100
 
-// Syscall is a system call that returned. What a call has not is zero, FD.Num is -1.
+// Syscall is a system call that returned. What a call has not is zero; the Num of an FD that it has not is -1.
 //
-//	call                                  FD               FD2        Path, Path2         Flags      Mode     others
-//	open openat openat2 creat             the file         -          name                flags      mode     Resolve
-//	open_by_handle_at                     the file         mount fd   -                   flags
-//	mkdir mkdirat mknod mknodat           -                dir        path                -          mode
-//	rmdir unlink unlinkat                 -                dir        path                flags
-//	rename renameat renameat2             -                -          old, new            flags
-//	link linkat                           -                -          old, new            flags
-//	symlink symlinkat                     -                dir        Text target, link   -
-//	chmod fchmodat                        -                dir        filename            -          mode
-//	fchmod                                fd               -          -                   -          mode
-//	chown lchown fchownat                 -                dir        path                flags      -        UID, GID
-//	fchown                                fd               -          -                   -          -        UID, GID
-//	connect bind                          fd               -          -                   -          -        Addr
-//	listen                                fd               -          -                   backlog
-//	accept accept4                        new socket       listener   -                   flags      -        Addr
-//	sendto sendmsg sendmmsg               fd               -          -                   flags      -        Addr, Data, Size
-//	recvfrom recvmsg recvmmsg             fd               -          -                   flags      -        Addr, Data, Size
-//	socket                                new socket       -          -                   type flags -        Domain, Type, Protocol
-//	dup dup2 dup3 fcntl(F_DUPFD…)         new fd           old fd     -                   flags, cmd
-//	ptrace                                -                -          -                   -          -        Command, PID
-//	setns                                 namespace        -          -                   nstype
-//	unshare userfaultfd memfd_create      new fd, if any   -          -                   flags      -        Text name
-//	mount                                 -                -          dir                 flags      -        Text device, Text2 type
-//	umount umount2                        -                -          name                flags
-//	init_module finit_module              module file      -          -                   flags      -        Text parameters, Size
-//	bpf                                   new fd, if any   -          -                   -          -        Command
-//	setuid setgid setre* setres*          -                -          -                   -          -        UID, GID, Args
-//	execve execveat (failed)              -                dir        filename            flags      -        Text argv
+//	call                             FD              FD2       Path, Path2      Flags       others
+//	open openat openat2 creat        the file                  name             flags       Mode, Resolve
+//	open_by_handle_at                the file        mount                      flags
+//	mkdir mkdirat mknod mknodat                                path                         Mode
+//	rmdir unlink unlinkat                                      path             flags
+//	rename renameat renameat2                                  old, new         flags
+//	link linkat                                                old, new         flags
+//	symlink symlinkat                                          link                         Text: target
+//	chmod fchmodat                                             filename                     Mode
+//	fchmod                           the file                                               Mode
+//	chown lchown fchownat                                      path             flags       UID, GID
+//	fchown                           the file                                               UID, GID
+//	chdir                            the new one               path
+//	fchdir                           the directory
+//	chroot pivot_root umount umount2                           path(s)          flags
+//	mount                                                      dir              flags       Text: device, Text2: type
+//	socket                           the socket                                 of the type Domain, Type, Protocol
+//	socketpair                       the first       the other                  of the type Domain, Type, Protocol
+//	connect bind                     the socket                                             Addr
+//	listen                           the socket                                 backlog
+//	shutdown                         the socket                                 how
+//	accept accept4                   the new socket  listener                   flags
+//	sendto sendmsg sendmmsg          the socket                                 flags       Addr, Data, Size
+//	recvfrom recvmsg recvmmsg        the socket                                 flags       Addr, Data, Size
+//	dup dup2 dup3                    the new one     old one                    flags
+//	fcntl (only F_DUPFD…)            the new one     old one                                Command
+//	pidfd_open                       the new one                                flags       PID
+//	pidfd_getfd                      the new one     pidfd                      flags
+//	memfd_create                     the new one                                flags       Text: name
+//	userfaultfd io_uring_setup       the new one                                flags       Size: entries
+//	bpf                              the new one                                            Command
+//	ptrace                                                                                  Command, PID
+//	setns                            the namespace                              nstype
+//	unshare clone fork vfork                                                    flags
+//	init_module                                                                             Text: parameters, Size
+//	finit_module                     the module                                 flags       Text: parameters
+//	delete_module                                                               flags       Text: name
+//	setuid setreuid setresuid                                                               UID: the effective one
+//	setgid setregid setresgid                                                               GID: the effective one
+//	prctl keyctl seccomp                                                                    Command
+//	kill tkill tgkill                                                                       PID, Command: signal
+//	setpgid process_vm_readv …writev                                                        PID
+//	execve execveat, when it failed                            filename         flags       Text: the arguments, each with its NUL
 //
 // All have ID, Ret and Args.
 type Syscall struct {
 	ID  SyscallID
 	Ret int64
-	// Args are the registers as they are after the call; on arm64 the first as it was before.
+	// Args are the registers. For openat2 the third and those behind it are the flags, mode and resolve of its struct,
+	// for socketcall all are those of the call behind it.
 	Args [6]uint64
 	// Compat is set for a 32 bit call on a 64 bit kernel. ID is the same; Args are the 32 bit ones.
 	Compat bool

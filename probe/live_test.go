@@ -8,6 +8,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -131,4 +133,46 @@ func run(t testing.TB, cmd *exec.Cmd) (pid int32, output string) {
 		}
 	}
 	return int32(cmd.Process.Pid), strings.TrimSpace(out.String())
+}
+
+// forget drops the events so far.
+func (w *watcher) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = slices.DeleteFunc(w.events, func(e *probe.Event) bool { return e.Kind != probe.KindLost })
+}
+
+// child runs this test program again as another process, in the role that is named: see TestMain.
+func child(t testing.TB, role string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), "PROBE_TEST_ROLE="+role)
+	return cmd
+}
+
+// roles are what this program does as a child of its tests.
+var roles = map[string]func(args []string) error{
+	"call":    callRole,
+	"filters": filtersRole,
+	"open":    func(args []string) error { return touch(args[0]) },
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv("PROBE_TEST_ROLE"); role != "" {
+		act, ok := roles[role]
+		if !ok {
+			os.Stderr.WriteString("there is no role " + strconv.Quote(role) + "\n")
+			os.Exit(2)
+		}
+		if err := act(os.Args[1:]); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
 }

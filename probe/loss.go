@@ -41,7 +41,7 @@ func (p *Probe) busy() uint64 {
 
 // programs are those that are attached, and so can be left out.
 func (p *Probe) programs() []*ebpf.Program {
-	return []*ebpf.Program{p.objects.OnExec, p.objects.OnFork, p.objects.OnExit}
+	return []*ebpf.Program{p.objects.OnExec, p.objects.OnFork, p.objects.OnExit, p.objects.OnSysExit}
 }
 
 // addTallies adds the kernel's counters to s. The caller holds mu, and the maps are open.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -30,9 +31,10 @@ type Probe struct {
 	// mu guards what SetSyscalls and Close change.
 	mu      sync.Mutex
 	closed  bool
-	ready   bool      // the snapshot is over: the dispatcher may be attached
-	wanted  slots     // what was asked for last
-	sysExit link.Link // nil while nothing asks for it
+	ready   bool       // the snapshot is over: the dispatcher may be attached
+	calls   []string   // what was asked for last
+	tty     TTYOptions // likewise
+	sysExit link.Link  // nil while nothing asks for it
 
 	running  atomic.Bool
 	received [kindCount]atomic.Uint64
@@ -52,10 +54,10 @@ func Open(opts Options) (*Probe, error) {
 		return nil, err
 	}
 	p := &Probe{opts: opts, log: opts.Log}
-	p.wanted, err = wantedSlots(opts.Syscalls)
-	if err != nil {
+	if _, err := wantedSlots(opts.Syscalls, false); err != nil {
 		return nil, err
 	}
+	p.calls, p.tty = slices.Clone(opts.Syscalls), opts.TTY
 	if err := p.open(); err != nil {
 		_ = p.Close()
 		return nil, explain(err)
@@ -97,6 +99,22 @@ func (p *Probe) open() error {
 			return err
 		}
 	}
+	for class, program := range map[bpfClass]*ebpf.Program{
+		bpfClassCLASS_OPEN: p.objects.ClassOpen,
+		bpfClassCLASS_FILE: p.objects.ClassFile,
+		bpfClassCLASS_NET:  p.objects.ClassNet,
+		bpfClassCLASS_EXEC: p.objects.ClassExec,
+	} {
+		if err := p.objects.Classes.Put(uint32(class), program); err != nil {
+			return fmt.Errorf("putting %s behind the dispatcher: %w", program, err)
+		}
+	}
+	if err := p.setFilter(); err != nil {
+		return err
+	}
+	if err := p.configureTTY(p.opts.TTY); err != nil {
+		return err
+	}
 	for _, program := range []*ebpf.Program{p.objects.OnExec, p.objects.OnFork, p.objects.OnExit} {
 		l, err := link.AttachTracing(link.TracingOptions{Program: program})
 		if err != nil {
@@ -104,6 +122,34 @@ func (p *Probe) open() error {
 		}
 		p.links = append(p.links, l)
 	}
+	return nil
+}
+
+// setFilter tells the kernel what is not worth an event.
+func (p *Probe) setFilter() error {
+	f := &p.opts.Filter
+	var flags bpfFilter
+	for _, comm := range f.Comms {
+		var key [16]byte
+		copy(key[:15], comm)
+		if err := p.objects.QuietComms.Put(key, uint8(1)); err != nil {
+			return fmt.Errorf("leaving out the calls of %q: %w", comm, err)
+		}
+		flags |= bpfFilterFILTER_COMM
+	}
+	for _, id := range f.Cgroups {
+		if err := p.objects.QuietCgroups.Put(id, uint8(1)); err != nil {
+			return fmt.Errorf("leaving out the calls of cgroup %d: %w", id, err)
+		}
+		flags |= bpfFilterFILTER_CGROUP
+	}
+	if f.OpenWriteOnly {
+		flags |= bpfFilterFILTER_READ_ONLY
+	}
+	if f.NoFailedOpens {
+		flags |= bpfFilterFILTER_FAILED
+	}
+	p.controls().Filters = uint32(flags)
 	return nil
 }
 
@@ -192,18 +238,60 @@ func (p *Probe) Live() bool {
 // SetSyscalls replaces the set of system calls that are traced, by Falco's names. With an empty set nothing is attached
 // to them, and they cost nothing.
 func (p *Probe) SetSyscalls(names []string) error {
-	wanted, err := wantedSlots(names)
-	if err != nil {
+	if _, err := wantedSlots(names, false); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wanted = wanted
+	p.calls = slices.Clone(names)
 	return p.arm()
 }
 
-// arm brings the kernel to what is wanted. The caller holds mu.
+// SetTTY replaces what is traced at terminals. With nothing to trace, and no system calls, nothing is attached.
+func (p *Probe) SetTTY(opts TTYOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errors.New("the probe is closed")
+	}
+	if err := p.configureTTY(opts); err != nil {
+		return err
+	}
+	p.tty = opts
+	return p.arm()
+}
+
+// arm brings the dispatcher to what is wanted, once the snapshot is over. The caller holds mu.
 func (p *Probe) arm() error {
+	if !p.ready || p.closed {
+		return nil
+	}
+	want, err := wantedSlots(p.calls, p.tty.Any())
+	if err != nil {
+		return err
+	}
+	if err := p.objects.Slots.Set(want.by[:]); err != nil {
+		return fmt.Errorf("telling the kernel which system calls to trace: %w", err)
+	}
+	if err := p.objects.Wanted.Set(want.wanted[:]); err != nil {
+		return fmt.Errorf("telling the kernel which system calls to trace: %w", err)
+	}
+	switch {
+	case want.any && p.sysExit == nil:
+		p.sysExit, err = link.AttachTracing(link.TracingOptions{Program: p.objects.OnSysExit})
+		if err != nil {
+			p.sysExit = nil
+			return fmt.Errorf("attaching the dispatcher of system calls: %w", err)
+		}
+		p.log.Debug("system calls are traced", "count", len(p.calls))
+	case !want.any && p.sysExit != nil:
+		err := p.sysExit.Close()
+		p.sysExit = nil
+		if err != nil {
+			return fmt.Errorf("detaching the dispatcher of system calls: %w", err)
+		}
+		p.log.Debug("no system call is traced")
+	}
 	return nil
 }
 

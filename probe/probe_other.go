@@ -25,6 +25,9 @@ func (*Probe) Live() bool { return false }
 // SetSyscalls changes nothing.
 func (*Probe) SetSyscalls([]string) error { return ErrUnsupported }
 
+// SetTTY changes nothing.
+func (*Probe) SetTTY(TTYOptions) error { return ErrUnsupported }
+
 // Stats counts nothing.
 func (*Probe) Stats() Stats { return Stats{} }
 

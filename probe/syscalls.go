@@ -98,6 +98,16 @@ const (
 	sysCount
 )
 
+// The ids of calls that are no events of their own: what happens at terminals, and x86's one call for all of sockets.
+const (
+	sysRead SyscallID = 240 + iota
+	sysReadv
+	sysWrite
+	sysWritev
+	sysIoctl
+	sysSocketcall
+)
+
 var syscallNames = [sysCount]string{
 	"", "open", "openat", "openat2", "creat", "open_by_handle_at", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat",
 	"mknod", "mknodat", "chmod", "fchmodat", "chown", "lchown", "fchownat", "rename", "renameat", "renameat2", "link",

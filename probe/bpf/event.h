@@ -45,6 +45,7 @@ struct head {
 	u64 start;        /* of the process, likewise */
 	u64 parent_start; /* of the parent */
 	u64 cgroup;       /* id of the kernfs node */
+	u64 cap_effective;
 	u32 size;         /* of the record, texts included */
 	u16 kind;
 	u16 cpu;
@@ -66,7 +67,7 @@ enum { ANCESTORS = 8 };
 /* KIND_EXEC and KIND_SNAPSHOT. */
 struct process {
 	struct head head;
-	u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+	u64 cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	u64 exe_ino;
 	s64 exe_ctime, exe_mtime; /* nanoseconds since 1970 */
 	u32 exe_dev;              /* as the kernel has it: 12 bits major, 20 bits minor */
@@ -158,6 +159,8 @@ struct controls {
 	u32 filters;  /* enum filter */
 	u64 epoch;    /* see struct tally */
 	u32 data_max; /* bytes of messages to keep, at most MAX_DATA */
+	u32 tty_piped; /* shells that read commands from a pipe are of interest */
+	u32 pad;
 	u32 urgent;   /* set with a record that must not wait; the reader takes it back and does not sleep */
 };
 enum filter {

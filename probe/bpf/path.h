@@ -143,4 +143,16 @@ static __always_inline bool dentry_deleted(struct dentry *dentry)
 	return !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 }
 
+#define OVERLAYFS_MAGIC 0x794c7630
+
+/* overlay_layer tells which layer of an overlay a file is in. The struct around the inode has the upper file's dentry
+ * right behind it; where overlayfs is a module, the kernel's BTF does not have that struct. */
+static __always_inline u32 overlay_layer(struct inode *inode, u32 upper, u32 lower)
+{
+	u64 dentry = 0;
+
+	bpf_probe_read_kernel(&dentry, sizeof(dentry), (void *)inode + bpf_core_type_size(struct inode));
+	return dentry ? upper : lower;
+}
+
 #endif

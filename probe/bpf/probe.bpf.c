@@ -12,14 +12,23 @@
 #include <bpf/bpf_tracing.h>
 
 #include "event.h"
+#include "syscalls.h"
 #include "maps.h"
 #include "task.h"
 #include "path.h"
 #include "process.h"
+#include "socket.h"
+#include "file.h"
+#include "dispatch.h"
 
 #include "exec.bpf.c"
 #include "lifetime.bpf.c"
 #include "snapshot.bpf.c"
+#include "dispatch.bpf.c"
+#include "open.bpf.c"
+#include "file.bpf.c"
+#include "net.bpf.c"
+#include "failed.bpf.c"
 
 /* Types that no program has a global variable of: named here so that Go gets them, too. */
 const volatile struct {
@@ -29,6 +38,7 @@ const volatile struct {
 	enum fd_flags fd_flags;
 	enum exe_flags exe_flags;
 	enum filter filter;
+	enum syscall_id syscall_id;
 	struct slot slot;
 	struct process process;
 	struct fork fork;

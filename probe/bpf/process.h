@@ -3,8 +3,6 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
-#define OVERLAYFS_MAGIC 0x794c7630
-
 static __always_inline u32 pid_at(struct pid *pid, u32 level)
 {
 	struct upid id = {};
@@ -12,16 +10,6 @@ static __always_inline u32 pid_at(struct pid *pid, u32 level)
 	if (pid)
 		read_upid(&id, pid, level);
 	return id.nr;
-}
-
-/* overlay_layer tells which layer of an overlay a file is in. The struct around the inode has the upper file's dentry
- * right behind it; where overlayfs is a module, the kernel's BTF does not have that struct. */
-static __always_inline u32 overlay_layer(struct inode *inode, u32 upper, u32 lower)
-{
-	u64 dentry = 0;
-
-	bpf_probe_read_kernel(&dentry, sizeof(dentry), (void *)inode + bpf_core_type_size(struct inode));
-	return dentry ? upper : lower;
 }
 
 static __always_inline s64 nanoseconds(s64 sec, s64 nsec)
@@ -47,14 +35,6 @@ static __always_inline void inode_times(struct inode *inode, s64 *ctime, s64 *mt
 		*mtime = nanoseconds(BPF_CORE_READ(v67, __i_mtime.tv_sec), BPF_CORE_READ(v67, __i_mtime.tv_nsec));
 	else
 		*mtime = nanoseconds(BPF_CORE_READ(v58, i_mtime.tv_sec), BPF_CORE_READ(v58, i_mtime.tv_nsec));
-}
-
-static __always_inline u64 capabilities(const void *at)
-{
-	u64 caps = 0;
-
-	bpf_probe_read_kernel(&caps, sizeof(caps), at);
-	return caps;
 }
 
 /* in_group reports whether the credentials are a member of a group besides the main one. 64 groups are looked at. */
@@ -98,7 +78,6 @@ static __always_inline u32 put_process(struct process *e, struct task_struct *ta
 	__builtin_memset(e, 0, sizeof(*e));
 	head_of_task(&e->head, task);
 
-	e->cap_effective = capabilities(&cred->cap_effective);
 	e->cap_permitted = capabilities(&cred->cap_permitted);
 	e->cap_inheritable = capabilities(&cred->cap_inheritable);
 	e->cap_bounding = capabilities(&cred->cap_bset);

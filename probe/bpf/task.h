@@ -18,6 +18,15 @@ static __always_inline void read_upid(struct upid *id, struct pid *pid, u32 leve
 	id->ns = raw.ns;
 }
 
+/* capabilities reads a set whole: two words of 32 bits until 6.3, one of 64 since. */
+static __always_inline u64 capabilities(const void *at)
+{
+	u64 caps = 0;
+
+	bpf_probe_read_kernel(&caps, sizeof(caps), at);
+	return caps;
+}
+
 /* memory_css is the state of version 1's memory hierarchy; null where the kernel has none. */
 static __always_inline struct cgroup_subsys_state *memory_css(struct css_set *set)
 {

@@ -26,6 +26,7 @@ static __always_inline void FILL_HEAD(struct head *h, struct task_struct *task)
 	h->gid = R(cred, gid.val);
 	h->euid = R(cred, euid.val);
 	h->egid = R(cred, egid.val);
+	h->cap_effective = capabilities(__builtin_preserve_access_index(&cred->cap_effective));
 	bpf_probe_read_kernel(h->comm, sizeof(h->comm), __builtin_preserve_access_index(&task->comm));
 
 	/* A task that is ending has no namespaces any more. */
