@@ -178,9 +178,10 @@ func inClass(name string, r rune, fold bool) bool {
 	return false
 }
 
-// compileRegex makes a regular expression in POSIX syntax that must match the whole text. Matching takes linear time.
+// compileRegex makes a regular expression in POSIX syntax that must match the whole text. As in Falco's, a dot is any
+// character but a line break, while [^x] is a line break, too. Matching takes linear time.
 func compileRegex(expr string) (*regexp.Regexp, error) {
-	parsed, err := syntax.Parse(expr, syntax.POSIX)
+	parsed, err := syntax.Parse(expr, syntax.POSIX|syntax.ClassNL)
 	if err != nil {
 		if e, ok := errors.AsType[*syntax.Error](err); ok {
 			return nil, fmt.Errorf("invalid regular expression '%s': %s: %s", expr, e.Code, e.Expr)

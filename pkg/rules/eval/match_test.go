@@ -147,6 +147,10 @@ func TestRegexIsAnchored(t *testing.T) {
 		{"a", "xa", false},
 		{"[[:digit:]]{2}", "12", true},
 		{".", "\n", false},
+		{"[^x]", "\n", true},
+		{"[^x]*b", "a\nb", true},
+		{"(.|\n)*b", "a\nb", true},
+		{"^a$", "a\na", false},
 		{"a|b|", "", true},
 		{"한.", "한글", true},
 	} {

@@ -118,9 +118,9 @@ func (x *exception) check(r *rule) error {
 		if x.comps.list {
 			return fail(ErrValidate, x.at, "'fields' is a single field, so 'comps' must be a single operator, not a sequence")
 		}
-		if !filter.IsListOp(filter.Op(x.comps.text)) {
-			return fail(ErrValidate, x.at, "'%s' does not compare with a list: for a single field, "+
-				"'comps' must be in, intersects or pmatch", x.comps.text)
+		if op, modifier, ok := filter.ParseOp(x.comps.text); !ok || !filter.IsListOp(op) && modifier == filter.None {
+			return fail(ErrValidate, x.at, "'%s' does not compare with a list: for a single field, 'comps' must be in, intersects or "+
+				"pmatch, or another operator followed by anyof, allof or oneof, as in 'startswith anyof'", x.comps.text)
 		}
 	}
 	if !known {
