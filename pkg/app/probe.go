@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tiercel/tiercel/pkg/config"
 	"github.com/tiercel/tiercel/pkg/rules/load"
+	"github.com/tiercel/tiercel/pkg/rules/ruleset"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/rules"
 )
@@ -38,3 +40,16 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 
 // RuleSupply says which events and fields rules can have with a config, whether or not the probe can run here.
 func RuleSupply(cfg *config.Config) *load.Supply { return probesource.Supply(cfg.Probe, false) }
+
+// ProbeView is somebody who looks at the probe's events.
+type ProbeView = probesource.View
+
+// WatchProbe shows events of the probe until ctx ends.
+func WatchProbe(ctx context.Context, cfg *config.Config, view ProbeView) error {
+	return view.Watch(ctx, cfg.Probe)
+}
+
+// LoadRules loads the rules of a config.
+func LoadRules(cfg *config.Config) (*ruleset.Set, error) {
+	return ruleset.Load(&cfg.Rules, ruleset.Env{Builtin: rules.Default(), Supply: RuleSupply(cfg)})
+}

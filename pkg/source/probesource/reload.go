@@ -64,8 +64,16 @@ func (s *Source) use(next *current) {
 	s.metrics.rules.Set(float64(len(next.Rules())))
 	s.metrics.unmet.Set(float64(len(next.Unmet)))
 	s.metrics.reloadOK.Set(1)
+	terminals := 0
 	for _, r := range next.Unmet {
+		if r.Source == event.Terminal && s.sessions == nil {
+			terminals++
+			continue
+		}
 		s.deps.Log.Warn("a rule asks for what no event has", "rule", r.Name, "missing", strings.Join(r.NotSupplied, ", "))
+	}
+	if terminals > 0 {
+		s.deps.Log.Info("rules about terminals never fire: terminal sessions are switched off", "rules", terminals)
 	}
 }
 
