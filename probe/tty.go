@@ -1,7 +1,5 @@
 package probe
 
-import "bytes"
-
 // TTYKind is what happened at a terminal. The numbers are those of enum tty_kind in the C.
 type TTYKind uint8
 
@@ -91,10 +89,4 @@ func DefaultNever() []string {
 		"whiptail", "fzf", "python", "python3", "ipython", "ipython3", "node", "irb", "ruby", "perl", "php", "lua", "R", "mysql", "mariadb",
 		"psql", "sqlite3", "redis-cli", "mongo", "mongosh", "clickhouse", "gdb", "lldb", "bc", "ftp", "sftp", "lftp",
 	}
-}
-
-func (t *TTY) clone() *TTY {
-	c := *t
-	c.Data = bytes.Clone(t.Data)
-	return &c
 }

@@ -165,7 +165,8 @@ func (t *Tracker) choose(l *Line, shot shot) bool {
 	typed := trimRight(slices.Clone(t.keys.text))
 	shown := shot.text
 	if len(trimRight(slices.Clone(shown))) == 0 {
-		return false
+		// An empty line, or one that was typed blind.
+		return len(typed) == 0
 	}
 	if !t.anchored || t.midway || t.blind {
 		if n, ok := matchTail(typed, shown); ok && len(typed) > 0 {

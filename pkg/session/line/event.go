@@ -44,6 +44,8 @@ type Kind uint8
 const (
 	// Command is a line that a shell accepted.
 	Command Kind = iota + 1
+	// Continuation is a line at a shell's second prompt that could not be joined to the command that it belongs to.
+	Continuation
 	// Input is what a shell's built-in read, such as read.
 	Input
 	// Child is what another program read.
@@ -57,6 +59,8 @@ func (k Kind) String() string {
 	switch k {
 	case Command:
 		return "command"
+	case Continuation:
+		return "continuation"
 	case Input:
 		return "input"
 	case Child:
@@ -135,8 +139,11 @@ type Line struct {
 	Kind    Kind
 	PID     uint32
 	Program string
-	// Text is valid UTF-8 without the line's end. A line that was edited over several rows has line feeds in it.
+	// Text is valid UTF-8 without the line's end. A line that was edited over several rows, and a command that was typed as
+	// several lines, has line feeds in it.
 	Text string
+	// Parts is how many lines were joined to this one; 0 and 1 are the same.
+	Parts int
 	// Prompt is what stood left of the line.
 	Prompt     string
 	Confidence Confidence
@@ -148,12 +155,16 @@ type Line struct {
 	Truncated bool
 }
 
-// MaxLine is the most bytes of a line that are kept.
-const MaxLine = 16 << 10
+// MaxLine is the most bytes of a line that are kept. A command of several lines has MaxCommand.
+const (
+	MaxLine    = 16 << 10
+	MaxCommand = 64 << 10
+)
 
 // A Sink takes what a Tracker finds.
 type Sink interface {
-	// Line is called for each line, as soon as it was accepted.
+	// Line is called for each line, as soon as it was accepted. A Tracker also gives empty lines, which a Joiner keeps back:
+	// within a here-document they count.
 	Line(Line)
 	// Prompt is called when a shell has drawn (more of) a prompt and waits for a line.
 	Prompt(pid uint32, at int64, text string)

@@ -525,7 +525,10 @@ func (t *Tracker) canonical(e *Event) {
 // give hands a line over, if there is anything in it.
 func (t *Tracker) give(l Line) {
 	l.Text = strings.TrimRight(l.Text, " \t\r\n")
-	if strings.TrimSpace(l.Text) == "" {
+	if l.Text == "" {
+		if l.Kind == Command {
+			t.sink.Line(l)
+		}
 		return
 	}
 	if len(l.Text) > MaxLine {
