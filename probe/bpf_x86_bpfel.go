@@ -374,6 +374,79 @@ type bpfText struct {
 	Len uint16
 }
 
+type bpfTty struct {
+	_          structs.HostLayout
+	Head       bpfHead
+	Terminal   uint64
+	Number     uint64
+	Ino        uint64
+	Pos        uint64
+	Kind       uint32
+	Flags      uint32
+	Dev        uint32
+	Fd         int32
+	Sid        int32
+	Foreground int32
+	Lflag      uint32
+	Oflag      uint32
+	Requested  uint32
+	Rows       uint16
+	Cols       uint16
+	Data       bpfText
+	Pad        uint32
+}
+
+type bpfTtyFlags uint32
+
+const (
+	bpfTtyFlagsTTY_SHELL       bpfTtyFlags = 1
+	bpfTtyFlagsTTY_EDITOR      bpfTtyFlags = 2
+	bpfTtyFlagsTTY_MORE        bpfTtyFlags = 4
+	bpfTtyFlagsTTY_CUT         bpfTtyFlags = 8
+	bpfTtyFlagsTTY_END         bpfTtyFlags = 16
+	bpfTtyFlagsTTY_INTERPRETER bpfTtyFlags = 32
+)
+
+type bpfTtyKind uint32
+
+const (
+	bpfTtyKindTTY_READ    bpfTtyKind = 1
+	bpfTtyKindTTY_WRITE   bpfTtyKind = 2
+	bpfTtyKindTTY_TERMIOS bpfTtyKind = 3
+	bpfTtyKindTTY_SECRET  bpfTtyKind = 4
+	bpfTtyKindTTY_PIPE    bpfTtyKind = 5
+)
+
+type bpfTtyLinebuf struct {
+	_    structs.HostLayout
+	Len  uint32
+	Pad  uint32
+	Data [256]uint8
+}
+
+type bpfTtyState struct {
+	_      structs.HostLayout
+	Number uint64
+	Mode   uint32
+	Budget uint32
+}
+
+type bpfTtyWant uint32
+
+const (
+	bpfTtyWantWANT_LINES  bpfTtyWant = 1
+	bpfTtyWantWANT_CHILD  bpfTtyWant = 2
+	bpfTtyWantWANT_PIPED  bpfTtyWant = 4
+	bpfTtyWantWANT_OUTPUT bpfTtyWant = 8
+)
+
+type bpfTtyWho struct {
+	_     structs.HostLayout
+	Exec  uint64
+	Flags uint32
+	Pad   uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -387,11 +460,16 @@ const (
 	bpfMapQuietCgroups = "quiet_cgroups"
 	bpfMapQuietComms   = "quiet_comms"
 	bpfMapRoles        = "roles"
+	bpfMapTtyLinebufs  = "tty_linebufs"
+	bpfMapTtyNames     = "tty_names"
+	bpfMapTtyStates    = "tty_states"
+	bpfMapTtyWhos      = "tty_whos"
 	bpfMapWholeScratch = "whole_scratch"
 	bpfProgClassExec   = "class_exec"
 	bpfProgClassFile   = "class_file"
 	bpfProgClassNet    = "class_net"
 	bpfProgClassOpen   = "class_open"
+	bpfProgClassTty    = "class_tty"
 	bpfProgEachTask    = "each_task"
 	bpfProgOnExec      = "on_exec"
 	bpfProgOnExit      = "on_exit"
@@ -404,6 +482,7 @@ const (
 	bpfVarSelf         = "self"
 	bpfVarSlots        = "slots"
 	bpfVarSocketcalls  = "socketcalls"
+	bpfVarTtyWants     = "tty_wants"
 	bpfVarTypes        = "types"
 	bpfVarWanted       = "wanted"
 	bpfVarWithThreads  = "with_threads"
@@ -455,6 +534,7 @@ type bpfProgramSpecs struct {
 	ClassFile *ebpf.ProgramSpec `ebpf:"class_file"`
 	ClassNet  *ebpf.ProgramSpec `ebpf:"class_net"`
 	ClassOpen *ebpf.ProgramSpec `ebpf:"class_open"`
+	ClassTty  *ebpf.ProgramSpec `ebpf:"class_tty"`
 	EachTask  *ebpf.ProgramSpec `ebpf:"each_task"`
 	OnExec    *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnExit    *ebpf.ProgramSpec `ebpf:"on_exit"`
@@ -475,6 +555,10 @@ type bpfMapSpecs struct {
 	QuietCgroups *ebpf.MapSpec `ebpf:"quiet_cgroups"`
 	QuietComms   *ebpf.MapSpec `ebpf:"quiet_comms"`
 	Roles        *ebpf.MapSpec `ebpf:"roles"`
+	TtyLinebufs  *ebpf.MapSpec `ebpf:"tty_linebufs"`
+	TtyNames     *ebpf.MapSpec `ebpf:"tty_names"`
+	TtyStates    *ebpf.MapSpec `ebpf:"tty_states"`
+	TtyWhos      *ebpf.MapSpec `ebpf:"tty_whos"`
 	WholeScratch *ebpf.MapSpec `ebpf:"whole_scratch"`
 }
 
@@ -489,6 +573,7 @@ type bpfVariableSpecs struct {
 	Self        *ebpf.VariableSpec `ebpf:"self"`
 	Slots       *ebpf.VariableSpec `ebpf:"slots"`
 	Socketcalls *ebpf.VariableSpec `ebpf:"socketcalls"`
+	TtyWants    *ebpf.VariableSpec `ebpf:"tty_wants"`
 	Types       *ebpf.VariableSpec `ebpf:"types"`
 	Wanted      *ebpf.VariableSpec `ebpf:"wanted"`
 	WithThreads *ebpf.VariableSpec `ebpf:"with_threads"`
@@ -523,6 +608,10 @@ type bpfMaps struct {
 	QuietCgroups *ebpf.Map `ebpf:"quiet_cgroups"`
 	QuietComms   *ebpf.Map `ebpf:"quiet_comms"`
 	Roles        *ebpf.Map `ebpf:"roles"`
+	TtyLinebufs  *ebpf.Map `ebpf:"tty_linebufs"`
+	TtyNames     *ebpf.Map `ebpf:"tty_names"`
+	TtyStates    *ebpf.Map `ebpf:"tty_states"`
+	TtyWhos      *ebpf.Map `ebpf:"tty_whos"`
 	WholeScratch *ebpf.Map `ebpf:"whole_scratch"`
 }
 
@@ -537,6 +626,10 @@ func (m *bpfMaps) Close() error {
 		m.QuietCgroups,
 		m.QuietComms,
 		m.Roles,
+		m.TtyLinebufs,
+		m.TtyNames,
+		m.TtyStates,
+		m.TtyWhos,
 		m.WholeScratch,
 	)
 }
@@ -552,6 +645,7 @@ type bpfVariables struct {
 	Self        *ebpf.Variable `ebpf:"self"`
 	Slots       *ebpf.Variable `ebpf:"slots"`
 	Socketcalls *ebpf.Variable `ebpf:"socketcalls"`
+	TtyWants    *ebpf.Variable `ebpf:"tty_wants"`
 	Types       *ebpf.Variable `ebpf:"types"`
 	Wanted      *ebpf.Variable `ebpf:"wanted"`
 	WithThreads *ebpf.Variable `ebpf:"with_threads"`
@@ -565,6 +659,7 @@ type bpfPrograms struct {
 	ClassFile *ebpf.Program `ebpf:"class_file"`
 	ClassNet  *ebpf.Program `ebpf:"class_net"`
 	ClassOpen *ebpf.Program `ebpf:"class_open"`
+	ClassTty  *ebpf.Program `ebpf:"class_tty"`
 	EachTask  *ebpf.Program `ebpf:"each_task"`
 	OnExec    *ebpf.Program `ebpf:"on_exec"`
 	OnExit    *ebpf.Program `ebpf:"on_exit"`
@@ -578,6 +673,7 @@ func (p *bpfPrograms) Close() error {
 		p.ClassFile,
 		p.ClassNet,
 		p.ClassOpen,
+		p.ClassTty,
 		p.EachTask,
 		p.OnExec,
 		p.OnExit,

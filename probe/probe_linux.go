@@ -104,6 +104,7 @@ func (p *Probe) open() error {
 		bpfClassCLASS_FILE: p.objects.ClassFile,
 		bpfClassCLASS_NET:  p.objects.ClassNet,
 		bpfClassCLASS_EXEC: p.objects.ClassExec,
+		bpfClassCLASS_TTY:  p.objects.ClassTty,
 	} {
 		if err := p.objects.Classes.Put(uint32(class), program); err != nil {
 			return fmt.Errorf("putting %s behind the dispatcher: %w", program, err)

@@ -1,5 +1,7 @@
 package probe
 
+import "bytes"
+
 // TTYKind is what happened at a terminal. The numbers are those of enum tty_kind in the C.
 type TTYKind uint8
 
@@ -30,8 +32,9 @@ type TTY struct {
 	// SID is the session of the program, Foreground the terminal's process group, as the host sees them.
 	SID, Foreground int32
 	FD              int32
-	// Shell is set for known shells, Editor for programs that edit lines under a name that is not known.
-	Shell, Editor bool
+	// Shell is set for known shells, Editor for programs that edit lines under a name that is not known,
+	// Interpreter for those that edit lines which are no commands of a shell. At most one is set.
+	Shell, Editor, Interpreter bool
 	// Canonical, Echo and Process are the terminal's modes ICANON, ECHO and OPOST at the call.
 	Canonical, Echo, Process bool
 	// Rows and Cols of the window, 0 where it has no size.
@@ -59,10 +62,10 @@ type TTYOptions struct {
 	Piped bool
 	// Output copies everything that any program writes to a terminal, for recordings.
 	Output bool
-	// Shells are the names of programs that are shells, at most 15 bytes each, Multi those of programs that are a shell
-	// when they are called so (busybox), Never those of programs that edit lines and are none. Nil stands for
-	// DefaultShells, DefaultMulti, DefaultNever. At most 256 in all.
-	Shells, Multi, Never []string
+	// Names of programs, at most 15 bytes each and 512 in all. Shells are shells, Multi those when they are called so
+	// (busybox), Interpreters edit lines that are no commands of a shell (python), Never are programs that set the
+	// terminal likewise and edit no lines. Nil stands for DefaultShells and so on.
+	Shells, Multi, Interpreters, Never []string
 }
 
 // Any says whether anything is to be traced.
@@ -86,7 +89,22 @@ func DefaultNever() []string {
 		"vi", "vim", "nvim", "vim.basic", "vim.tiny", "nano", "emacs", "pico", "ed", "joe", "mcedit", "mc", "less", "more", "most", "man", "top",
 		"htop", "watch", "ssh", "sudo", "su", "doas", "login", "passwd", "tmux: client", "tmux: server", "tmux", "screen", "script", "docker",
 		"kubectl", "runc", "crun", "ctr", "crictl", "nsenter", "podman", "nerdctl", "telnet", "mosh-client", "gpg", "pinentry", "dialog",
-		"whiptail", "fzf", "python", "python3", "ipython", "ipython3", "node", "irb", "ruby", "perl", "php", "lua", "R", "mysql", "mariadb",
-		"psql", "sqlite3", "redis-cli", "mongo", "mongosh", "clickhouse", "gdb", "lldb", "bc", "ftp", "sftp", "lftp",
+		"whiptail", "fzf", "ftp", "sftp", "lftp",
 	}
+}
+
+// DefaultInterpreters are programs that edit lines which are no commands of a shell.
+func DefaultInterpreters() []string {
+	return []string{
+		"python", "python3", "python3.11", "python3.12", "python3.13", "python3.14", "ipython", "ipython3", "bpython", "node", "deno", "irb", "ruby", "perl", "php", "lua",
+		"R", "julia", "ghci", "iex", "erl", "mysql", "mariadb", "psql", "sqlite3", "redis-cli", "valkey-cli", "mongo", "mongosh", "clickhouse",
+		"sqlplus", "cqlsh", "gdb", "lldb", "bc", "gnuplot", "octave", "maxima",
+	}
+}
+
+// clone copies what happened with its data.
+func (t *TTY) clone() *TTY {
+	c := *t
+	c.Data = bytes.Clone(t.Data)
+	return &c
 }

@@ -147,6 +147,35 @@ struct syscall {
 	struct fd_info fd[2];
 };
 
+/* KIND_TTY. */
+struct tty {
+	struct head head;
+	u64 terminal; /* the kernel's address of it, 0 for a pipe */
+	u64 number;   /* of the terminal's events */
+	u64 ino, pos; /* of a pipe or file: who it is, and where the next read begins */
+	u32 kind;     /* enum tty_kind */
+	u32 flags;    /* enum tty_flags */
+	u32 dev;      /* as stat(2) encodes it */
+	s32 fd;
+	s32 sid;
+	s32 foreground;
+	u32 lflag, oflag;
+	u32 requested;
+	u16 rows, cols;
+	struct text data;
+	u32 pad;
+};
+enum tty_kind { TTY_READ = 1, TTY_WRITE, TTY_TERMIOS, TTY_SECRET, TTY_PIPE };
+enum tty_flags {
+	TTY_SHELL = 1,
+	TTY_EDITOR = 2,
+	TTY_MORE = 4,
+	TTY_CUT = 8,
+	TTY_END = 16,
+	TTY_INTERPRETER = 32,
+};
+enum { TTY_DATA = 4096 };
+
 /* Rings. */
 enum ring { RING_PROCESS, RING_BULK, RING_COUNT };
 

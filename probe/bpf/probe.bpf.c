@@ -29,6 +29,7 @@
 #include "file.bpf.c"
 #include "net.bpf.c"
 #include "failed.bpf.c"
+#include "tty.bpf.c"
 
 /* Types that no program has a global variable of: named here so that Go gets them, too. */
 const volatile struct {
@@ -39,6 +40,10 @@ const volatile struct {
 	enum exe_flags exe_flags;
 	enum filter filter;
 	enum syscall_id syscall_id;
+	enum tty_kind tty_kind;
+	enum tty_flags tty_flags;
+	enum tty_want tty_want;
+	struct tty tty;
 	struct slot slot;
 	struct process process;
 	struct fork fork;

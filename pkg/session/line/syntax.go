@@ -1,6 +1,9 @@
 package line
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A grammar reads shell text only as far as is needed to know whether a command is complete: quotes, here-documents,
 // brackets, the words that open and close blocks, and what a line may not end with. It knows the POSIX shells' grammar and
@@ -44,11 +47,8 @@ func (g *grammar) close(what ...string) {
 	if n == 0 {
 		return
 	}
-	for _, w := range what {
-		if g.blocks[n-1] == w {
-			g.blocks = g.blocks[:n-1]
-			return
-		}
+	if slices.Contains(what, g.blocks[n-1]) {
+		g.blocks = g.blocks[:n-1]
 	}
 }
 

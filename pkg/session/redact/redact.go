@@ -133,7 +133,7 @@ var builtins = []struct {
 	{`\b(?:curl|wget|http|https|xh|ab|siege)\b[^|;&\n]*?\s(?:-[a-zA-Z]*[uUaA]|--user|--proxy-user|--auth|-A)(?:\s*|=)["']?[^\s:'"]+:([^\s'"|;&<>]+)`, []string{"curl", "wget", "http", "xh", "ab ", "siege"}},
 	{`\b(?:docker|podman|nerdctl|helm|az|oc|skopeo|buildah|crane)\b[^|;&\n]*?\blogin\b[^|;&\n]*?\s-p(?:\s*|=)` + word, []string{"login"}},
 	{`\b(?:redis-cli|valkey-cli)\b[^|;&\n]*?\s-a\s+` + word, []string{"-cli"}},
-	{`\b(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|cqlsh|ldapsearch|ldapadd|ldapmodify|ldappasswd|ipmitool|smbclient|rpcclient|xfreerdp|mosquitto_pub|mosquitto_sub)\b[^|;&\n]*?\s-(?:p|w|P|U\s+[^\s%]+%)\s*` + word, []string{"mongo", "cqlsh", "ldap", "ipmitool", "smbclient", "rpcclient", "xfreerdp", "mosquitto"}},
+	{`\b(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|cqlsh|ldapsearch|ldapadd|ldapmodify|ldappasswd|ipmitool|smbclient|rpcclient|xfreerdp|mosquitto_pub|mosquitto_sub)\b[^|;&\n]*?\s-(?:p|w|P|U\s+[^\s%]+%)\s*` + word, []string{"mongo", "cqlsh", "ldap", "ipmitool", "smbclient", "rpcclient", "xfreerdp", "mosquitto"}}, //nolint:misspell // the program's name
 	{`\b(?:zip|unzip|7z|7za|7zr|rar|unrar)\b[^|;&\n]*?\s-(?:P\s*|p|hp)([^\s'"|;&<>]+|"[^"]*"|'[^']*')`, []string{"zip", "7z", "rar"}},
 	{`\bopenssl\b[^|;&\n]*?\s-(?:passin|passout|pass|k|K)\s+(?:pass:)?` + word, []string{"openssl"}},
 	{`\bpass:([^\s'"|;&<>]+)`, []string{"pass:"}},
