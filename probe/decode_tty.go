@@ -36,3 +36,6 @@ func (d *decoder) decodeTTY(record []byte) error {
 	d.event.TTY = &d.tty
 	return nil
 }
+
+// ttyRecordSize is the size of the C type, for recordings.
+const ttyRecordSize = 0

@@ -129,5 +129,5 @@ func (r *reader) lost(kind Kind, cause Cause, n, first, last uint64) {
 	d := &r.probe.decoder
 	d.lost = Lost{Kind: kind, Cause: cause, Count: n, First: first, Last: last}
 	d.event = Event{Kind: KindLost, Boot: bootNow(), Lost: &d.lost}
-	r.deliver(&d.event)
+	r.say(&d.event)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/bits"
 	"os"
@@ -44,6 +45,10 @@ type Options struct {
 
 	// Filter says what is not worth an event. It is applied in the kernel.
 	Filter Filter
+
+	// Record gets everything that the kernel writes, for Replay. When it cannot be written any more, Run ends with the
+	// error. Nil records nothing.
+	Record io.Writer
 
 	// TTY says what is traced at terminals.
 	TTY TTYOptions

@@ -210,11 +210,11 @@ func (p *Probe) Run(ctx context.Context, handle func(*Event)) error {
 	defer stop()
 
 	if !p.opts.NoSnapshot {
-		if err := p.snapshot(ctx, r.deliver); err != nil {
+		if err := p.snapshot(ctx, r.record); err != nil {
 			return fmt.Errorf("listing the processes that are there: %w", err)
 		}
 	}
-	r.deliver(&Event{Kind: KindReady, Boot: bootNow()})
+	r.say(&Event{Kind: KindReady, Boot: bootNow()})
 	if err := p.goLive(); err != nil {
 		return err
 	}

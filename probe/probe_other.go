@@ -5,6 +5,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 )
 
@@ -33,3 +34,6 @@ func (*Probe) Stats() Stats { return Stats{} }
 
 // Close has nothing to close.
 func (*Probe) Close() error { return nil }
+
+// Replay cannot read recordings on this system.
+func Replay(context.Context, io.Reader, func(*Event)) error { return ErrUnsupported }

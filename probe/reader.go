@@ -27,6 +27,7 @@ type reader struct {
 	idle   int // how often in a row nothing was there
 	wall   int64
 	losses time.Time // when losses were last looked at
+	tape   *recorder
 }
 
 const (
@@ -37,7 +38,7 @@ const (
 )
 
 func newReader(p *Probe, handle func(*Event)) (*reader, error) {
-	r := &reader{probe: p, handle: handle, poll: -1, wakeup: -1, wall: wallOffset()}
+	r := &reader{probe: p, handle: handle, poll: -1, wakeup: -1, wall: wallOffset(), tape: newRecorder(p.opts.Record)}
 	var err error
 	if r.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("making an epoll: %w", err)
@@ -76,7 +77,7 @@ func (r *reader) run(ctx context.Context) error {
 		n := r.drain(ctx)
 		select {
 		case <-ctx.Done():
-			return nil
+			return r.tape.flush()
 		default:
 		}
 		if n > 0 || r.probe.lossPending() {
@@ -90,6 +91,9 @@ func (r *reader) run(ctx context.Context) error {
 			if r.idle == idleAfter {
 				r.reportLosses()
 			}
+		}
+		if err := r.tape.flush(); err != nil {
+			return err
 		}
 		if err := r.sleep(); err != nil {
 			return err
@@ -202,6 +206,13 @@ func (r *reader) record(record []byte) {
 	if event.Kind == KindExit && r.probe.decoder.doubleExit(event.Task.Key) {
 		return
 	}
+	r.tape.record(record, r.wall)
+	r.deliver(event)
+}
+
+// say hands over an event that is not the kernel's.
+func (r *reader) say(event *Event) {
+	r.tape.event(event, r.wall)
 	r.deliver(event)
 }
 
@@ -209,7 +220,7 @@ func (r *reader) record(record []byte) {
 func (r *reader) deliver(event *Event) {
 	r.probe.seq++
 	event.Seq = r.probe.seq
-	event.Wall = int64(event.Boot) + r.wall
+	event.Wall = int64(event.Boot) + r.wall // 292 years
 	r.probe.received[event.Kind].Add(1)
 	r.handle(event)
 }

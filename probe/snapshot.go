@@ -18,7 +18,7 @@ import (
 
 // snapshot hands over the processes that are there. Tracing of processes has begun before, so none is missed: one that
 // starts meanwhile can come twice, with the same key.
-func (p *Probe) snapshot(ctx context.Context, deliver func(*Event)) error {
+func (p *Probe) snapshot(ctx context.Context, hand func(record []byte)) error {
 	l, err := link.AttachIter(link.IterOptions{Program: p.objects.EachTask})
 	if err != nil {
 		return fmt.Errorf("attaching the iterator of tasks: %w", err)
@@ -31,16 +31,9 @@ func (p *Probe) snapshot(ctx context.Context, deliver func(*Event)) error {
 	defer in.Close()
 	args := argReader{max: p.opts.MaxArgs, maxEnv: p.opts.MaxEnv}
 	return records(in, func(record []byte) {
-		if ctx.Err() != nil {
-			return
+		if ctx.Err() == nil {
+			hand(args.add(record))
 		}
-		event, err := p.decoder.decode(record)
-		if err != nil {
-			p.countBad(record, err)
-			return
-		}
-		args.read(event)
-		deliver(event)
 	})
 }
 
@@ -81,15 +74,19 @@ func records(in io.Reader, each func([]byte)) error {
 
 // argReader reads arguments and environments of other processes.
 type argReader struct {
-	max, maxEnv int
-	args, env   []byte
-	stat        []byte
+	max, maxEnv     int
+	args, env, stat []byte
+	whole           []uint64 // words, so that the record is aligned
 }
 
-// read fills in what the iterator cannot read. A process that ended meanwhile, or whose pid is another's by now, stays
-// without.
-func (a *argReader) read(e *Event) {
-	dir := "/proc/" + strconv.Itoa(int(e.Task.PID))
+// add puts behind a record what the iterator cannot read. A process that ended meanwhile, or whose pid is another's by
+// now, stays without. The record that it returns is valid until the next call.
+func (a *argReader) add(record []byte) []byte {
+	e, err := view[bpfProcess](record)
+	if err != nil {
+		return record // decoding it will say so
+	}
+	dir := "/proc/" + strconv.Itoa(int(e.Head.Pid))
 	var argsTotal, envTotal int
 	a.args, argsTotal = readUpTo(a.args, dir+"/cmdline", a.max)
 	if a.maxEnv > 0 {
@@ -98,13 +95,21 @@ func (a *argReader) read(e *Event) {
 	// Only now can it be known whose they were.
 	a.stat, _ = readUpTo(a.stat, dir+"/stat", 4096)
 	stat, err := parseStat(a.stat)
-	if err != nil || stat.start/clockTick != e.Task.Start/clockTick {
-		return
+	if err != nil || stat.start/clockTick != e.Head.Start/clockTick {
+		return record
 	}
-	e.Proc.Args, e.Proc.ArgsTotal = a.args, uint32(argsTotal)
-	if a.maxEnv > 0 {
-		e.Proc.Env, e.Proc.EnvTotal = a.env, uint32(envTotal)
+	size := len(record) + len(a.args) + len(a.env)
+	if need := (size + 7) / 8; len(a.whole) < need {
+		a.whole = make([]uint64, need)
 	}
+	whole := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.whole))), size)
+	copy(whole[copy(whole, record):], a.args)
+	copy(whole[len(record)+len(a.args):], a.env)
+	e = (*bpfProcess)(unsafe.Pointer(unsafe.SliceData(a.whole)))
+	e.Head.Size = uint32(size)
+	e.ArgsOff, e.ArgsLen, e.ArgsTotal = uint32(len(record)), uint32(len(a.args)), uint32(argsTotal)
+	e.EnvOff, e.EnvLen, e.EnvTotal = uint32(len(record)+len(a.args)), uint32(len(a.env)), uint32(envTotal)
+	return whole
 }
 
 // readUpTo reads a file into buf, which it may replace, and keeps at most limit bytes. total is one more than that when

@@ -40,7 +40,7 @@ type collector struct {
 }
 
 // NewCollector gives the Stats of a probe as metrics, for those that register them without having a probe yet.
-func NewCollector(stats func() Stats) *collector {
+func NewCollector(stats func() Stats) prometheus.Collector {
 	return &collector{
 		stats: stats,
 		events: prometheus.NewDesc("tiercel_probe_events_total",

@@ -374,7 +374,7 @@ func calls() []call {
 			return all(s, "gid", s.GID == 12345)
 		}},
 		{"setreuid", "", func(string) error { return unix.Setreuid(-1, 12345) }, nil, func(s *probe.Syscall, _ string) string {
-			return all(s, "uid", s.UID == 12345 && uint32(s.Args[0]) == probe.NoID)
+			return all(s, "uid", s.UID == 12345 && s.Args[0]&0xffffffff == uint64(probe.NoID))
 		}},
 		{"setregid", "", func(string) error { return unix.Setregid(-1, 12345) }, nil, func(s *probe.Syscall, _ string) string {
 			return all(s, "gid", s.GID == 12345)
