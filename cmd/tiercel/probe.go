@@ -262,7 +262,7 @@ func (c *cli) recordedRules(files []string) (*rules.Set, error) {
 	if len(files) == 0 {
 		return c.configuredRules()
 	}
-	all, err := c.loadRules(files)
+	all, _, err := c.loadRules(files)
 	if err != nil {
 		return nil, err
 	}

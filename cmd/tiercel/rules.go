@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tiercel/tiercel/pkg/app"
+	"github.com/tiercel/tiercel/pkg/config"
 	"github.com/tiercel/tiercel/pkg/rules"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/rulefile"
@@ -18,9 +20,9 @@ func (c *cli) rulesCommand() *cobra.Command {
 		Short: "Check, list, explain and test rule files",
 		Long: `Check, list, explain and test rule files. They are Falco's, unchanged.
 
-Where FILE is left out, the rules are those that Tiercel carries; a folder
-stands for its .yaml and .yml files, in the order of their names, and "-" for
-standard input.`,
+Where FILE is left out, the rules are those of the config, or those that Tiercel
+carries; a folder stands for its .yaml and .yml files, in the order of their
+names, and "-" for standard input.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
@@ -31,8 +33,11 @@ standard input.`,
 	return command
 }
 
-// ruleFiles reads the files that arguments name, or the default ones.
-func (c *cli) ruleFiles(args []string) []rulefile.File {
+// ruleFiles reads the files that arguments name, or else those of the config, or else the default ones.
+func (c *cli) ruleFiles(args []string, cfg *config.Config) []rulefile.File {
+	if len(args) == 0 {
+		args = cfg.Rules.Files
+	}
 	if len(args) == 0 {
 		return rulefile.FromFS(defaults.Default())
 	}
@@ -47,26 +52,31 @@ func (c *cli) ruleFiles(args []string) []rulefile.File {
 	return files
 }
 
-// ruleLoader makes a loader for outputs as the files have them: what is added to them is a matter of the config.
-func ruleLoader() *load.Loader { return load.New(load.Options{}) }
+// ruleLoader makes a loader that knows what our probe cannot supply. Outputs stay as the files have them: what is added
+// to each is always the same.
+func ruleLoader() *load.Loader { return load.New(load.Options{Supply: app.RuleSupply()}) }
 
 // loadRules reads files that must be without errors. Warnings are not for this: "rules check" has them.
-func (c *cli) loadRules(args []string) ([]*rules.Rule, error) {
+func (c *cli) loadRules(args []string) ([]*rules.Rule, *config.Config, error) {
+	cfg, err := c.loadWarning()
+	if err != nil {
+		return nil, nil, err
+	}
 	loader := ruleLoader()
 	failed := false
-	for _, file := range c.ruleFiles(args) {
+	for _, file := range c.ruleFiles(args, cfg) {
 		if result := file.Result(loader); !result.OK() {
 			failed = true
 			c.complain("%s", result)
 		}
 	}
 	if failed {
-		return nil, exitError{code: exitFailure}
+		return nil, nil, exitError{code: exitFailure}
 	}
-	return loader.Rules(), nil
+	return loader.Rules(), cfg, nil
 }
 
-// ruleSelection are the flags that switch rules on and off.
+// ruleSelection are the flags that switch rules on and off, after the config.
 type ruleSelection struct{ enable, disable []string }
 
 func (s *ruleSelection) flags(command *cobra.Command) {
@@ -74,9 +84,9 @@ func (s *ruleSelection) flags(command *cobra.Command) {
 	command.Flags().StringSliceVar(&s.disable, "disable", nil, "switch rules off in the same way, after --enable")
 }
 
-// options give what the flags say.
-func (s *ruleSelection) options() (rules.Options, error) {
-	var o rules.Options
+// options give what the config and the flags say.
+func (s *ruleSelection) options(cfg *config.Config) (rules.Options, error) {
+	o := cfg.Rules.Options()
 	for _, part := range []struct {
 		patterns []string
 		enable   bool

@@ -23,10 +23,14 @@ With -o json it is Falco's falco_load_results.`,
 	}
 	f := formatFlag(command, formatText, formatJSON)
 	command.RunE = func(_ *cobra.Command, args []string) error {
+		cfg, err := c.loadWarning()
+		if err != nil {
+			return err
+		}
 		loader := ruleLoader()
 		results := []*load.Result{}
 		ok := true
-		for _, file := range c.ruleFiles(args) {
+		for _, file := range c.ruleFiles(args, cfg) {
 			result := file.Result(loader)
 			results = append(results, result)
 			ok = ok && result.OK()

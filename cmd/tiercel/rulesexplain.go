@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/rules"
+	"github.com/tiercel/tiercel/pkg/rules/event"
 	"github.com/tiercel/tiercel/pkg/rules/field"
 	"github.com/tiercel/tiercel/pkg/rules/filter"
 )
@@ -38,7 +40,7 @@ RULE is the name, whole or in part.`,
 	command.Flags().StringSliceVarP(&files, "rules", "r", nil, "`FILE` or folder of rules; may be given more than once")
 	f := formatFlag(command, formatText, formatJSON, formatYAML)
 	command.RunE = func(_ *cobra.Command, args []string) error {
-		all, err := c.loadRules(files)
+		all, _, err := c.loadRules(files)
 		if err != nil {
 			return err
 		}
@@ -120,7 +122,7 @@ func (e explained) text(condition string) string {
 		{"fields", strings.Join(e.Fields, ", ")},
 		{"output", strings.Join(strings.Fields(e.Output), " ")},
 		{"hosts", strings.Join(e.Hosts, ", ")},
-		{"not supplied", strings.Join(e.NotSupplied, ", ")},
+		{"never set", strings.Join(e.unsupplied(), "; ")},
 	} {
 		if row[1] == "" && row[0] == "events" {
 			row[1] = "none: it can never fire"
@@ -131,6 +133,21 @@ func (e explained) text(condition string) string {
 	}
 	fmt.Fprintf(&w, "\nThe condition as written:\n\n%s\n\nThe condition with its macros and lists:\n\n%s\n", indented(e.Written), indented(condition))
 	return w.String()
+}
+
+// unsupplied are the fields and events that never come, with the reason where there is one.
+func (e explained) unsupplied() []string {
+	source, _ := event.ParseSource(e.Source)
+	var all []string
+	for _, name := range e.NotSupplied {
+		if ref, n, err := field.Prefix(source, name); err == nil && n == len(name) {
+			if why := falcoevent.NotSupplied(ref.ID); why != "" {
+				name += " (" + why + ")"
+			}
+		}
+		all = append(all, name)
+	}
+	return all
 }
 
 func indented(text string) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/rules"
 	"github.com/tiercel/tiercel/pkg/rules/event"
 	"github.com/tiercel/tiercel/pkg/rules/field"
@@ -38,11 +39,11 @@ calls and other events that each is tested for.`,
 	selection.flags(command)
 	f := formatFlag(command, formatTable, formatJSON, formatJSONL, formatYAML)
 	command.RunE = func(_ *cobra.Command, args []string) error {
-		options, err := selection.options()
+		all, cfg, err := c.loadRules(args)
 		if err != nil {
 			return err
 		}
-		all, err := c.loadRules(args)
+		options, err := selection.options(cfg)
 		if err != nil {
 			return err
 		}
@@ -102,6 +103,7 @@ type listedField struct {
 	Several    string `json:"several,omitempty"`
 	Source     string `json:"source,omitempty"` // the only source of rules that has it; any if missing
 	Deprecated bool   `json:"deprecated,omitempty"`
+	Never      string `json:"never,omitempty"` // why the probe never gives a value
 	Meaning    string `json:"meaning"`
 }
 
@@ -122,7 +124,7 @@ has one of the texts in it.`,
 			}
 			l := listedField{
 				Name: one.Name, Type: one.Type.String(), Argument: one.ArgumentForms(), Several: one.Multi.String(),
-				Deprecated: one.Deprecated, Meaning: strings.ReplaceAll(one.Doc, "`", ""),
+				Deprecated: one.Deprecated, Never: falcoevent.NotSupplied(one.ID), Meaning: strings.ReplaceAll(one.Doc, "`", ""),
 			}
 			if one.Terminal {
 				l.Source = event.Terminal.String()
@@ -137,6 +139,9 @@ has one of the texts in it.`,
 			meaning := l.Meaning
 			if l.Deprecated {
 				meaning += " (deprecated)"
+			}
+			if l.Never != "" {
+				meaning += " (never set: " + l.Never + ")"
 			}
 			t.add(texts(l.Name, l.Type, l.Argument, l.Several, meaning)...)
 		}

@@ -64,7 +64,6 @@ expected, and those that failed. The exit code is 1 if one failed.`,
 	selection.flags(command)
 	command.Flags().StringSliceVarP(&events, "events", "e", nil, "`FILE` of recorded events, - for standard input; may be given more than once")
 	matching := choiceFlag(command, "match", "RULES", "which rules fire: the first that matches an event, or all", "first", "all")
-	matching.value = "first"
 	showAll := command.Flags().BoolP("all", "a", false, "show every event")
 	update := command.Flags().Bool("update", false, "write into the files of events what fires now, as what is expected")
 	f := formatFlag(command, formatTable, formatJSON, formatJSONL, formatYAML)
@@ -72,14 +71,16 @@ expected, and those that failed. The exit code is 1 if one failed.`,
 		if len(events) == 0 {
 			return usage(errors.New("expected --events FILE, with recorded events"))
 		}
-		options, err := selection.options()
+		loaded, cfg, err := c.loadRules(args)
 		if err != nil {
 			return err
 		}
-		options.MatchAll = matching.value == "all"
-		loaded, err := c.loadRules(args)
+		options, err := selection.options(cfg)
 		if err != nil {
 			return err
+		}
+		if matching.value != "" {
+			options.MatchAll = matching.value == "all"
 		}
 		run := &rulesRun{cli: c, set: rules.Compile(loaded, options), fired: map[string]int{}, showAll: *showAll, format: f}
 		for _, name := range events {

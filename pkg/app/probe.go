@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tiercel/tiercel/pkg/config"
+	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/ruleset"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
@@ -38,8 +39,8 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 	return nil
 }
 
-// RuleSupply says which events and fields rules can have with a config, whether or not the probe can run here.
-func RuleSupply(cfg *config.Config) *load.Supply { return probesource.Supply(cfg.Probe, false) }
+// RuleSupply says which events and fields rules can have, whether or not the probe can run here.
+func RuleSupply() *load.Supply { return falcoevent.Supply(falcoevent.Limits{Terminals: true}) }
 
 // ProbeView is somebody who looks at the probe's events.
 type ProbeView = probesource.View
@@ -51,5 +52,5 @@ func WatchProbe(ctx context.Context, cfg *config.Config, view ProbeView) error {
 
 // LoadRules loads the rules of a config.
 func LoadRules(cfg *config.Config) (*ruleset.Set, error) {
-	return ruleset.Load(&cfg.Rules, ruleset.Env{Builtin: rules.Default(), Supply: RuleSupply(cfg)})
+	return ruleset.Load(&cfg.Rules, ruleset.Env{Builtin: rules.Default(), Supply: RuleSupply()})
 }
