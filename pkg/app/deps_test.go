@@ -115,7 +115,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe", "pkg/source"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/container", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe", "pkg/source"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},
@@ -128,9 +128,9 @@ var homes = []home{
 	{"golang.org/x/sys", []string{"test/terminals", "probe", "pkg/falcogrpc", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session", "test/terminals"}, "Hangul and emoji take two columns of a terminal"},
-	{"google.golang.org/grpc", []string{"pkg/falcogrpc", "pkg/source/grpcsource"}, "Falco's gRPC API, both ends of it"},
-	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki", "pkg/falcogrpc"}, "messages of which there are many; generated code would cost far more"},
-	{"google.golang.org/protobuf", []string{"pkg/falcogrpc"}, "the generated code of Falco's gRPC API"},
+	{"google.golang.org/grpc", []string{"pkg/container", "pkg/falcogrpc", "pkg/source/grpcsource", "test/*"}, "Falco's gRPC API, both ends of it; container runtimes"},
+	{"google.golang.org/protobuf/encoding/protowire", []string{"outputs/loki", "pkg/falcogrpc", "test/*"}, "messages of which there are many; generated code would cost far more"},
+	{"google.golang.org/protobuf", []string{"pkg/container", "pkg/falcogrpc"}, "the generated code of gRPC APIs"},
 	{"gopkg.in/natefinch/lumberjack.v2", []string{"outputs/file"}, "rotation of files"},
 }
 

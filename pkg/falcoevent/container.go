@@ -79,9 +79,10 @@ func (n *Node) containerField(in container.Ref, id field.ID, arg field.Arg) fiel
 		case in.Runtime != container.Unknown:
 			return field.Text(in.Runtime)
 		}
-		return field.Value{}
 	case field.K8sPodUID, field.K8sPodID:
-		return maybe(in.PodUID)
+		if in.PodUID != "" {
+			return field.Text(in.PodUID)
+		}
 	}
 	if in.IsHost() {
 		switch id {
@@ -109,11 +110,12 @@ func maybe(text string) field.Value {
 	return field.Text(text)
 }
 
-func truth(known *bool) field.Value {
-	if known == nil {
+func truth(said container.Tri) field.Value {
+	yes, known := said.Known()
+	if !known {
 		return field.Value{}
 	}
-	return field.Bool(*known)
+	return field.Bool(yes)
 }
 
 // infoField gives what the runtime says of a container.
@@ -122,15 +124,17 @@ func infoField(c *container.Info, id field.ID, arg field.Arg) field.Value {
 	case field.ContainerName:
 		return maybe(c.Name)
 	case field.ContainerImage:
-		return maybe(c.Image)
+		return maybe(c.Image.Name)
 	case field.ContainerImageID:
-		return maybe(c.ImageID)
+		return maybe(c.Image.ID)
 	case field.ContainerImageRepository:
-		return maybe(c.Repository)
+		return maybe(c.Image.Repository)
 	case field.ContainerImageTag:
-		return maybe(c.Tag)
+		return maybe(c.Image.Tag)
 	case field.ContainerImageDigest:
-		return maybe(c.Digest)
+		return maybe(c.Image.Digest)
+	case field.ContainerType:
+		return maybe(c.Runtime)
 	case field.ContainerPrivileged:
 		return truth(c.Privileged)
 	case field.ContainerHostPID:
@@ -141,16 +145,33 @@ func infoField(c *container.Info, id field.ID, arg field.Arg) field.Value {
 		return truth(c.HostIPC)
 	case field.ContainerIP:
 		return maybe(c.IP)
-	case field.ContainerCniJSON, field.K8sPodCniJSON:
+	case field.ContainerCniJSON:
 		return maybe(c.CNI)
 	case field.ContainerLabel:
 		return label(c.Labels, arg)
 	case field.ContainerLabels:
 		return labels(c.Labels)
+	case field.ContainerMounts:
+		return mounts(c.Mounts)
+	case field.ContainerMount, field.ContainerMountSource, field.ContainerMountDest, field.ContainerMountMode, field.ContainerMountRdwr,
+		field.ContainerMountPropagation:
+		return mount(c.Mounts, id, arg)
+	}
+	if c.Pod == nil {
+		return field.Value{}
+	}
+	return podField(c, id, arg)
+}
+
+// podField gives what the runtime says of the pod of a container.
+func podField(c *container.Info, id field.ID, arg field.Arg) field.Value {
+	switch id {
 	case field.K8sNSName:
 		return maybe(c.Pod.Namespace)
 	case field.K8sPodName:
 		return maybe(c.Pod.Name)
+	case field.K8sPodUID, field.K8sPodID:
+		return maybe(c.Pod.UID)
 	case field.K8sPodSandboxID:
 		return maybe(container.Short(c.Pod.SandboxID))
 	case field.K8sPodFullSandboxID:
@@ -161,11 +182,8 @@ func infoField(c *container.Info, id field.ID, arg field.Arg) field.Value {
 		return label(c.Pod.Labels, arg)
 	case field.K8sPodLabels:
 		return labels(c.Pod.Labels)
-	case field.ContainerMounts:
-		return mounts(c.Mounts)
-	case field.ContainerMount, field.ContainerMountSource, field.ContainerMountDest, field.ContainerMountMode, field.ContainerMountRdwr,
-		field.ContainerMountPropagation:
-		return mount(c.Mounts, id, arg)
+	case field.K8sPodCniJSON:
+		return maybe(c.CNI)
 	}
 	return field.Value{}
 }

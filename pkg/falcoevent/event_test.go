@@ -12,12 +12,13 @@ import (
 )
 
 func info() *container.Info {
-	yes, no := true, false
+	image := container.ParseImage("registry.example/team/web:1.2")
+	image.ID, image.Digest = "sha256:11", "sha256:22"
 	return &container.Info{
-		Name: "web", Image: "registry.example/team/web:1.2", ImageID: "sha256:11", Repository: "registry.example/team/web", Tag: "1.2",
-		Digest: "sha256:22", Privileged: &yes, HostPID: &no, HostNetwork: &no, HostIPC: &no, IP: "10.1.2.3", CNI: "{}",
+		Name: "web", Image: image, Privileged: container.Yes, HostPID: container.No, HostNetwork: container.No, HostIPC: container.No,
+		IP: "10.1.2.3", CNI: "{}",
 		Labels: map[string]string{"app": "web", "tier": "front"},
-		Pod: container.Pod{
+		Pod: &container.Pod{
 			Name: "web-0", Namespace: "prod", UID: "u-1", SandboxID: "aaaaaaaaaaaaaaaaaaaa", IP: "10.1.2.3", Labels: map[string]string{"app": "web"},
 		},
 		Mounts: []container.Mount{{Source: "/proc", Destination: "/host/proc", Mode: "ro", Propagation: "rprivate"}},

@@ -2,4 +2,4 @@
 // Tiercel's alerts to every subscriber.
 package falcogrpc
 
-//go:generate go run ./gen
+//go:generate go run ./gen -module github.com/tiercel/tiercel/pkg/falcogrpc -plugins protoc-gen-go,protoc-gen-go-grpc falco/schema.proto falco/outputs.proto falco/version.proto

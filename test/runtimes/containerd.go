@@ -25,7 +25,7 @@ func NewContainerd(t testing.TB) *Containerd {
 	t.Helper()
 	Require(t, "containerd", "ctr", "runc", "busybox")
 	c := startContainerd(t)
-	c.load(t, Archive(t, Image))
+	c.load(t, Archive(t))
 	return c
 }
 
@@ -52,7 +52,7 @@ disabled_plugins = [
     conf_dir = "%[1]s/none"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "native"
-`, dir, c.Socket, Image)
+`, dir, c.Socket, pauseImage)
 	path := filepath.Join(dir, "config.toml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func NewDocker(t testing.TB) *Docker {
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
 		"--config-file", config,
 		"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--storage-driver=vfs")
-	must(t, d.Command(t.Context(), "load", "--input", Archive(t, Image)))
+	must(t, d.Command(t.Context(), "load", "--input", Archive(t)))
 	return d
 }
 

@@ -55,18 +55,24 @@ func Rootfs(t testing.TB) string {
 	return root
 }
 
-// Archive writes the image as `docker save` would, into a folder of the test, and gives its path.
-func Archive(t testing.TB, names ...string) string {
+// Archive writes the images as `docker save` would, into a folder of the test, and gives its path: Image, and one that only
+// waits, which holds pods together.
+func Archive(t testing.TB) string {
 	t.Helper()
 	layer := layerOf(t, Rootfs(t))
 	digest := sha256.Sum256(layer)
-	config := marshal(t, map[string]any{
-		"architecture": runtime.GOARCH,
-		"os":           "linux",
-		"config":       map[string]any{"Cmd": []string{"/bin/sh"}, "Env": []string{"PATH=/bin"}, "Labels": map[string]string{"org.tiercel.image": "참"}},
-		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(digest[:])}},
+	config := func(command ...string) []byte {
+		return marshal(t, map[string]any{
+			"architecture": runtime.GOARCH,
+			"os":           "linux",
+			"config":       map[string]any{"Cmd": command, "Env": []string{"PATH=/bin"}, "Labels": map[string]string{"org.tiercel.image": "참"}},
+			"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(digest[:])}},
+		})
+	}
+	manifest := marshal(t, []any{
+		map[string]any{"Config": "config.json", "RepoTags": []string{Image}, "Layers": []string{"layer.tar"}},
+		map[string]any{"Config": "pause.json", "RepoTags": []string{pauseImage}, "Layers": []string{"layer.tar"}},
 	})
-	manifest := marshal(t, []any{map[string]any{"Config": "config.json", "RepoTags": names, "Layers": []string{"layer.tar"}}})
 
 	path := filepath.Join(t.TempDir(), "image.tar")
 	f, err := os.Create(path)
@@ -77,7 +83,7 @@ func Archive(t testing.TB, names ...string) string {
 	for _, file := range []struct {
 		name string
 		text []byte
-	}{{"manifest.json", manifest}, {"config.json", config}, {"layer.tar", layer}} {
+	}{{"manifest.json", manifest}, {"config.json", config("/bin/sh")}, {"pause.json", config(forever...)}, {"layer.tar", layer}} {
 		write(t, w, &tar.Header{Name: file.name, Mode: 0o644, Size: int64(len(file.text))}, file.text)
 	}
 	closeAll(t, w, f)

@@ -22,6 +22,9 @@ import (
 // Image is the image that the engines here have: busybox, with users root and app (uid 1000, name in /etc/passwd).
 const Image = "docker.io/library/tiercel-busybox:1.0"
 
+// pauseImage is the image of the containers that hold pods together.
+const pauseImage = "docker.io/library/tiercel-pause:1.0"
+
 // Spec is a container to start. The zero Spec is one that sleeps.
 type Spec struct {
 	// Name is the name, by default one that no other test has.

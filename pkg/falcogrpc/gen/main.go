@@ -1,12 +1,16 @@
-// Command gen writes the Go code of the .proto files beside it. It is run by go generate in pkg/falcogrpc.
+// Command gen writes the Go code of .proto files: those that are named, below the folder proto, into the folder in which
+// it is run. It is run by go generate.
 //
-// The compiler and both generators are Go modules, at the versions that go.mod has: nothing else must be installed,
-// and every machine writes the same bytes.
+//	go run …/gen -module IMPORT-PATH-OF-THE-FOLDER [-plugins protoc-gen-go,…] FILE…
+//
+// The compiler and the generators are Go modules, at the versions that go.mod has: nothing else must be installed, and
+// every machine writes the same bytes.
 package main
 
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,22 +25,17 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-var (
-	sources    = []string{"falco/schema.proto", "falco/outputs.proto", "falco/version.proto"}
-	generators = []string{"protoc-gen-go", "protoc-gen-go-grpc"}
-)
-
-// module is the begin of the import paths of what is written; the rest is the path below this package's folder.
-const module = "github.com/tiercel/tiercel/pkg/falcogrpc"
-
 func main() {
-	if err := run(context.Background()); err != nil {
+	module := flag.String("module", "", "import path of the folder; what the files say beyond it is a folder below")
+	plugins := flag.String("plugins", "protoc-gen-go", "generators, separated by commas")
+	flag.Parse()
+	if err := run(context.Background(), *module, strings.Split(*plugins, ","), flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, module string, generators, sources []string) error {
 	compiler := protocompile.Compiler{
 		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{"proto"}}),
 		SourceInfoMode: protocompile.SourceInfoStandard, // comments
@@ -77,7 +76,7 @@ func generate(ctx context.Context, plugin string, request *pluginpb.CodeGenerato
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "tool", plugin) //nolint:gosec // of the list above
+	cmd := exec.CommandContext(ctx, "go", "tool", plugin) //nolint:gosec // of the line in the code
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
 	output, err := cmd.Output()
 	if err != nil {

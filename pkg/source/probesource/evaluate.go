@@ -136,7 +136,7 @@ func (s *Source) excluded(in container.Ref) bool {
 		if s.deps.Containers == nil {
 			continue
 		}
-		if info, _ := s.deps.Containers.Get(in); info != nil && (rules.Wildcard(pattern, info.Name) || rules.Wildcard(pattern, info.Image)) {
+		if info, _ := s.deps.Containers.Get(in); info != nil && (rules.Wildcard(pattern, info.Name) || rules.Wildcard(pattern, info.Image.Name)) {
 			return true
 		}
 	}
