@@ -155,7 +155,7 @@ func newTiercel(t testing.TB, config string) *tiercel {
 // configure writes the config; DIR in it is the test's folder.
 func (x *tiercel) configure(config string) {
 	x.t.Helper()
-	x.config = fmt.Sprintf("listenaddress: 127.0.0.1\nlistenport: %d\nlog: {format: text}\n%s", x.port, strings.ReplaceAll(config, "DIR", x.dir))
+	x.config = fmt.Sprintf("listenaddress: 127.0.0.1\nlistenport: %d\nlog: {format: text}\nprobe: {enabled: false}\n%s", x.port, strings.ReplaceAll(config, "DIR", x.dir))
 	if err := os.WriteFile(filepath.Join(x.dir, "config.yaml"), []byte(x.config), 0o600); err != nil {
 		x.t.Fatal(err)
 	}
