@@ -257,15 +257,33 @@ func (l *lane) send(living context.Context, items []item) (failed []item, pause 
 	return failed, pause
 }
 
-// safely calls the output; a panic in one output must not take the others down.
-func (l *lane) safely(ctx context.Context, batch []*alert.Alert) (err error) {
+// safely calls the output; a panic in one output must not take the others down. Nor must one alert on which it panics
+// take the others of its batch with it: they are sent in halves until it is alone.
+func (l *lane) safely(ctx context.Context, batch []*alert.Alert) error {
+	err, panicked := l.try(ctx, batch)
+	if !panicked || len(batch) == 1 || ctx.Err() != nil {
+		return err
+	}
+	failed := verdict.Partial{}
+	half := len(batch) / 2
+	for i, err := range asPartial(l.safely(ctx, batch[:half]), half) {
+		failed[i] = err
+	}
+	for i, err := range asPartial(l.safely(ctx, batch[half:]), len(batch)-half) {
+		failed[half+i] = err
+	}
+	return failed.ErrOrNil()
+}
+
+// try calls the output once.
+func (l *lane) try(ctx context.Context, batch []*alert.Alert) (err error, panicked bool) { //nolint:revive,staticcheck // the error is the result, the other says of what kind
 	defer func() {
 		if r := recover(); r != nil {
-			l.log.Error("the output panicked", "panic", fmt.Sprint(r))
-			err = fmt.Errorf("the output panicked: %v", r)
+			l.log.Error("the output panicked", "panic", fmt.Sprint(r), "alerts", len(batch), "first", batch[0].Rule)
+			err, panicked = fmt.Errorf("the output panicked: %v", r), true
 		}
 	}()
-	return l.Output.Output.Send(ctx, batch)
+	return l.Output.Output.Send(ctx, batch), false
 }
 
 // asPartial says for each of n alerts what became of it.

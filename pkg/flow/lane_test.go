@@ -326,6 +326,32 @@ func TestLaneSurvivesPanicAndHang(t *testing.T) {
 	})
 }
 
+// TestLaneSetsApartWhatAnOutputPanicsOn: the others of its batch are delivered at once, and it is buried in the end.
+func TestLaneSetsApartWhatAnOutputPanicsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue("a", "b", "poison", "d", "e")
+		r := newRig(t, q, func(o *Output) { o.Batch.Max = 10 }, func(_ context.Context, batch []*alert.Alert) error {
+			if slices.ContainsFunc(batch, func(a *alert.Alert) bool { return a.Rule == "poison" }) {
+				panic("boom")
+			}
+			return nil
+		})
+		for n := range 100 {
+			time.AfterFunc(time.Duration(n+1)*time.Minute, func() { q.add(fmt.Sprint("later-", n)) })
+		}
+		r.runFor(2 * time.Hour)
+		if got := fmt.Sprint(r.script.calls[:5]); got != "[0.0s a,b,poison,d,e 0.0s a,b 0.0s poison,d,e 0.0s poison 0.0s d,e]" {
+			t.Error(got)
+		}
+		if len(r.graves) != 1 || r.graves[0].Alert.Rule != "poison" || !strings.Contains(r.graves[0].Answer, "boom") {
+			t.Errorf("buried: %+v", r.graves)
+		}
+		if len(q.done) != 105 {
+			t.Errorf("%d of 105 are done", len(q.done))
+		}
+	})
+}
+
 func TestLaneWaitsForABatchThatWritesFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue("a")

@@ -100,9 +100,9 @@ func Defaults() Config {
 	}
 }
 
-// Validate returns every problem, joined.
+// Validate returns every problem, joined. It reads the files that a cluster needs.
 func (c *Config) Validate() error {
-	var errs []error
+	errs := c.checkFiles()
 	oneOf := func(key, value string, allowed ...string) {
 		if slices.Contains(allowed, value) {
 			return

@@ -3,11 +3,14 @@ package journal_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+
+	"github.com/tiercel/tiercel/pkg/journal"
 )
 
 // TestExternalServerTakesCredentials logs in with a credentials file, as NATS' operator mode wants it.
@@ -76,4 +79,48 @@ func credentials(t *testing.T, signer nkeys.KeyPair) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestValidateReadsTheFilesOfACluster: before the start, not when it connects.
+func TestValidateReadsTheFilesOfACluster(t *testing.T) {
+	signer, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("not what it should be"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := credentials(t, signer)
+	missing := filepath.Join(dir, "missing")
+	for name, c := range map[string]struct {
+		change func(*journal.Config)
+		want   []string // in the error; none for a good config
+	}{
+		"credentials":            {func(c *journal.Config) { c.Credentials = good }, nil},
+		"missing credentials":    {func(c *journal.Config) { c.Credentials = missing }, []string{"credentials", "no such file"}},
+		"text as credentials":    {func(c *journal.Config) { c.Credentials = text }, []string{"credentials", "JWT and a seed", text}},
+		"a device":               {func(c *journal.Config) { c.Credentials = "/dev/zero" }, []string{"credentials", "/dev/zero is no file"}},
+		"missing authority":      {func(c *journal.Config) { c.TLS.CACertFile = missing }, []string{"tls.cacertfile", "no such file"}},
+		"text as authority":      {func(c *journal.Config) { c.TLS.CACertFile = text }, []string{"tls.cacertfile", "found none"}},
+		"certificate, no key":    {func(c *journal.Config) { c.TLS.CertFile = text }, []string{"tls.keyfile"}},
+		"key, no certificate":    {func(c *journal.Config) { c.TLS.KeyFile = text }, []string{"tls.certfile"}},
+		"text as certificate":    {func(c *journal.Config) { c.TLS.CertFile, c.TLS.KeyFile = text, text }, []string{"tls.certfile", "client certificate"}},
+		"credentials as another": {func(c *journal.Config) { c.TLS.CACertFile = good }, []string{"tls.cacertfile", "found none"}},
+	} {
+		cfg := journal.Defaults()
+		cfg.URL = "nats://127.0.0.1:4222"
+		c.change(&cfg)
+		err := cfg.Validate()
+		if (err == nil) != (len(c.want) == 0) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not say %q", name, err, want)
+			}
+		}
+	}
 }

@@ -43,30 +43,46 @@ const (
 // ErrNoDeadLetter says that there is no dead letter of that number.
 var ErrNoDeadLetter = errors.New("there is no such dead letter")
 
-// Bury writes dead letters. When it returns nil they are safe, and the lane may go on.
+// errNeverFits says that a dead letter is larger than there could ever be room for.
+var errNeverFits = errors.New("the dead letter is larger than the journal can take")
+
+// Bury writes dead letters. When it returns nil they are safe, and the lane may go on. One that is larger than all dead
+// letters may be together is cut to its beginning, for it would be tried for ever.
 func (j *Journal) Bury(ctx context.Context, letters ...DeadLetter) error {
 	for _, letter := range letters {
-		msg := &nats.Msg{
-			Subject: j.names.deadLetters(letter.Lane),
-			Header: nats.Header{
-				headerLane:     {letter.Lane},
-				headerReason:   {string(letter.Reason)},
-				headerAttempts: {strconv.Itoa(letter.Attempts)},
-				headerAnswer:   {headerText(letter.Answer)},
-			},
-			Data: letter.Alert.AppendRecord(nil),
+		err := j.bury(ctx, letter, letter.Alert)
+		if errors.Is(err, errNeverFits) {
+			j.metrics.deadCut.Inc()
+			j.log.Error("a dead letter is larger than there is room for: only its beginning is kept",
+				"output", letter.Lane, "rule", letter.Alert.Rule, "uuid", letter.Alert.ID.String(), "error", err)
+			err = j.bury(ctx, letter, beginning(letter.Alert))
 		}
-		// Buried twice, because the first answer did not come, it is one dead letter. Retried and buried again it is a
-		// new one: the first is removed by the retry. So is another alert to which its sender gave the same UUID.
-		id := fmt.Sprintf("%s %s %d %d %d", letter.Lane, letter.Alert.ID, letter.Alert.Received.UnixNano(), letter.Sequence, letter.Number)
-		if err := j.bury(ctx, msg, id); err != nil {
+		if err != nil {
 			return fmt.Errorf("burying an alert of output %s: %w", letter.Lane, err)
 		}
 	}
 	return nil
 }
 
-func (j *Journal) bury(ctx context.Context, msg *nats.Msg, id string) error {
+// bury writes the dead letter of an alert, which may be a shorter form of the letter's.
+func (j *Journal) bury(ctx context.Context, letter DeadLetter, a *alert.Alert) error {
+	frame := appendFrame(nil, a)
+	if len(frame) > packFrames {
+		return fmt.Errorf("%w: it has %d bytes", errNeverFits, len(frame))
+	}
+	msg := &nats.Msg{
+		Subject: j.names.deadLetters(letter.Lane),
+		Header: nats.Header{
+			headerLane:     {letter.Lane},
+			headerReason:   {string(letter.Reason)},
+			headerAttempts: {strconv.Itoa(letter.Attempts)},
+			headerAnswer:   {headerText(letter.Answer)},
+		},
+		Data: appendPack(nil, frame, 1, odometer{}),
+	}
+	// Buried twice, because the first answer did not come, it is one dead letter. Retried and buried again it is a
+	// new one: the first is removed by the retry. So is another alert to which its sender gave the same UUID.
+	id := fmt.Sprintf("%s %s %d %d %d", letter.Lane, letter.Alert.ID, letter.Alert.Received.UnixNano(), letter.Sequence, letter.Number)
 	for {
 		l, err := j.current(ctx)
 		if err != nil {
@@ -76,15 +92,35 @@ func (j *Journal) bury(ctx context.Context, msg *nats.Msg, id string) error {
 			return err
 		}
 		err = l.write(ctx, msg, id)
+		if errors.Is(err, nats.ErrMaxPayload) {
+			return fmt.Errorf("%w: it has %d bytes: %w", errNeverFits, len(msg.Data), err)
+		}
 		if err == nil || !isFull(err) {
 			return err
 		}
 		if size.Bytes(len(msg.Data)) >= j.cfg.DeadLetters.MaxSize {
-			return fmt.Errorf("%w: a dead letter of %d bytes is larger than all of them may be: %w", ErrFull, len(msg.Data), err)
+			return fmt.Errorf("%w: it has %d bytes, journal.deadletters.maxsize is %s", errNeverFits, len(msg.Data), j.cfg.DeadLetters.MaxSize)
 		}
 		if err := j.evict(ctx, l); err != nil {
 			return err
 		}
+	}
+}
+
+// beginning is what is kept of an alert of which the whole does not fit.
+func beginning(a *alert.Alert) *alert.Alert {
+	const most = 1 << 10
+	cut := func(text string) string {
+		if len(text) <= most {
+			return text
+		}
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	note := fmt.Sprintf("the alert had about %d bytes, more than journal.deadletters.maxsize has room for", a.RecordSize())
+	return &alert.Alert{
+		ID: a.ID, Received: a.Received, Time: a.Time, Priority: a.Priority,
+		Rule: cut(a.Rule), Source: cut(a.Source), Hostname: cut(a.Hostname), Output: cut(a.Output),
+		Fields: alert.FieldsOf(alert.Field{Name: "tiercel.cut", Value: alert.String(note)}),
 	}
 }
 
@@ -95,7 +131,7 @@ func (j *Journal) evict(ctx context.Context, l *link) error {
 		return fmt.Errorf("looking for the oldest dead letters: %w", err)
 	}
 	if info.State.Msgs == 0 {
-		return fmt.Errorf("%w: a dead letter is larger than all of them may be", ErrFull)
+		return fmt.Errorf("%w: nothing else is kept", errNeverFits)
 	}
 	oldest := max(info.State.Msgs/100, 1)
 	if err := l.buried.Purge(ctx, jetstream.WithPurgeKeep(info.State.Msgs-oldest)); err != nil {
@@ -169,7 +205,7 @@ func (j *Journal) DeadLetter(ctx context.Context, id uint64) (DeadLetter, error)
 }
 
 func deadLetter(msg *jetstream.RawStreamMsg) (DeadLetter, error) {
-	a, err := alert.ParseRecord(msg.Data)
+	a, err := buriedAlert(msg.Data)
 	if err != nil {
 		return DeadLetter{}, err
 	}
@@ -183,6 +219,21 @@ func deadLetter(msg *jetstream.RawStreamMsg) (DeadLetter, error) {
 		Answer:   msg.Header.Get(headerAnswer),
 		Alert:    a,
 	}, nil
+}
+
+// buriedAlert reads the alert of a dead letter: a pack of one. Versions before packs were compressed wrote its record.
+func buriedAlert(data []byte) (*alert.Alert, error) {
+	if len(data) > 0 && data[0] == alert.RecordVersion {
+		return alert.ParseRecord(data)
+	}
+	pack, err := parsePack(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(pack.frames) != 1 {
+		return nil, fmt.Errorf("%w: %d alerts, expected 1", errPack, len(pack.frames))
+	}
+	return pack.frames[0].open()
 }
 
 // Retry gives a dead letter to a lane again, or to another one, and removes it. The lane must have a place in the

@@ -16,6 +16,7 @@ type metrics struct {
 	damaged      prometheus.Counter
 	discarded    [8]prometheus.Counter
 	deadEvicted  prometheus.Counter
+	deadCut      prometheus.Counter
 	bytes        prometheus.Gauge
 	limit        prometheus.Gauge
 	packs        prometheus.Gauge
@@ -51,6 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		restarts:     counter("restarts_total", "Restarts of the journal's connection, and of the embedded server, after it stopped answering."),
 		damaged:      counter("damaged_total", "Packs and alerts that could not be read back."),
 		deadEvicted:  counter("deadletters_evicted_total", "Dead letters that went because there was no more room for them."),
+		deadCut:      counter("deadletters_cut_total", "Dead letters of which only the beginning was kept, because the whole was larger than all of them may be."),
 		bytes:        gauge("bytes", "Bytes of undelivered alerts."),
 		limit:        gauge("limit_bytes", "Most bytes that undelivered alerts may take."),
 		packs:        gauge("packs", "Writes whose alerts are not all delivered."),

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/size"
+	"github.com/tiercel/tiercel/pkg/verdict"
 )
 
 var errTorn = errors.New("torn")
@@ -157,23 +159,46 @@ func TestOneRefusalIsNotThatOfOthers(t *testing.T) {
 	})
 }
 
-// TestTooLargeADeadLetterCostsNoOther: one that cannot fit in any case must not push the others out first.
-func TestTooLargeADeadLetterCostsNoOther(t *testing.T) {
+// TestTooLargeADeadLetter: one that cannot fit in any case neither pushes the others out nor stays in the way of its
+// lane for ever.
+func TestTooLargeADeadLetter(t *testing.T) {
 	j := openInside(t, func(cfg *Config) { cfg.DeadLetters.MaxSize = 64 * size.KiB })
 	for n := range uint64(10) {
 		if err := j.Bury(t.Context(), DeadLetter{Lane: "slack", Alert: alertOf(t, alert.Notice, 500), Sequence: n}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := j.Bury(t.Context(), DeadLetter{Lane: "slack", Alert: alertOf(t, alert.Notice, 64<<10)}); !errors.Is(err, ErrFull) {
-		t.Errorf("got %v", err)
-	}
-	status, err := j.Status(t.Context())
-	if err != nil {
+	large := alertOf(t, alert.Critical, 200<<10)
+	if err := j.Bury(t.Context(), DeadLetter{Lane: "slack", Alert: large, Reason: verdict.TooLarge}); err != nil {
 		t.Fatal(err)
 	}
-	if status.DeadLetters != 10 {
-		t.Errorf("%d dead letters of 10 are left", status.DeadLetters)
+	var last DeadLetter
+	count := 0
+	if err := j.DeadLetters(t.Context(), "slack", func(letter DeadLetter) bool {
+		last = letter
+		count++
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if count != 11 {
+		t.Errorf("%d dead letters of 11 are there", count)
+	}
+	got := last.Alert
+	if got.ID != large.ID || got.Priority != alert.Critical || !strings.HasPrefix(got.Output, large.Output[:1000]) || last.Reason != verdict.TooLarge {
+		t.Errorf("the large one is %+v", last)
+	}
+	if note := got.Fields.Text("tiercel.cut"); !strings.Contains(note, "deadletters.maxsize") {
+		t.Errorf("it does not say that it was cut: %q", note)
+	}
+}
+
+// TestDeadLetterOfAnEarlierVersion: they held the alert's record itself.
+func TestDeadLetterOfAnEarlierVersion(t *testing.T) {
+	a := alertOf(t, alert.Notice, 100)
+	got, err := buriedAlert(a.AppendRecord(nil))
+	if err != nil || got.ID != a.ID || got.Raw() != a.Raw() {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
