@@ -95,6 +95,15 @@ func (d *daemon) address() string {
 	return ""
 }
 
+// hangup sends it SIGHUP.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if neg || w.daemon == nil || len(args) > 0 {
+		ts.Fatalf("usage: hangup, after start")
+	}
+	ts.Check(w.daemon.command.Process.Signal(syscall.SIGHUP))
+}
+
 func stop(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	if w.daemon == nil || len(args) > 1 {
@@ -167,6 +176,10 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	variables, _ := environ(ts, nil)
 	var out []byte
 	until(ts, fmt.Sprintf("%s in what %s writes", args[0], strings.Join(args[1:], " ")), func() bool {
+		if args[1] == "get" {
+			out = get(ts, args[2])
+			return pattern.Match(out)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		command := exec.CommandContext(ctx, program(ts, args[1]), args[2:]...)
@@ -177,4 +190,14 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	_, err = ts.Stdout().Write(out)
 	ts.Check(err)
+}
+
+// get gives what the background process answers at a path.
+func get(ts *testscript.TestScript, path string) []byte {
+	answer, err := http.Get(ts.Getenv("url") + path)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	return text
 }

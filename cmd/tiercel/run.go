@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +25,11 @@ func (c *cli) runCommand() *cobra.Command {
 
 SIGTERM or Ctrl-C stops it: it takes no more alerts, delivers what is left for
 at most draintimeout, and ends with 0. What is not delivered then stays in the
-journal for the next start. A second signal ends it at once.`,
+journal for the next start. A second signal ends it at once.
+
+SIGHUP reads the config again, and so does a change of its file or of a file of
+secrets that it names. A config that is not valid is not used: the one before
+stays in force.`,
 		Args: cobra.NoArgs,
 		RunE: c.serve,
 	}
@@ -43,7 +50,10 @@ func (c *cli) serve(cmd *cobra.Command, _ []string) error {
 	if c.variable("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	a, err := app.New(cmd.Context(), cfg, app.Deps{Version: c.version, Log: log, Stdout: c.stdout})
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	a, err := app.New(cmd.Context(), cfg, app.Deps{Version: c.version, Log: log, Stdout: c.stdout, Load: c.load, Signals: hangups})
 	if err != nil {
 		return err
 	}

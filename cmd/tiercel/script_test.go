@@ -25,8 +25,10 @@ func TestMain(m *testing.M) {
 //	expand FILE…                   puts variables into files: $NAME
 //	start [NAME=VALUE…] [ARG…]     tiercel in the background, on a free port; $url, $port are where it takes alerts
 //	stop [SIGNAL]                  ends it, by SIGTERM if not said, and waits; its exit code must be 0, ! stop: not 0
+//	hangup                         sends it SIGHUP
 //	post FILE [STATUS]             posts a file to it; the answer's body is on standard output, its status 200 if not said
-//	eventually PATTERN COMMAND…    runs a command until its standard output matches, for at most 20 s
+//	eventually PATTERN COMMAND…    runs a command until its standard output matches, for at most 20 s; the command
+//	                               get PATH asks the background process
 //
 // What the background process writes is in the files out.log and err.log.
 func TestScripts(t *testing.T) {
@@ -42,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"expand":     expand,
 			"start":      start,
 			"stop":       stop,
+			"hangup":     hangup,
 			"post":       post,
 			"eventually": eventually,
 		},

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +40,7 @@ type App struct {
 	subscribers *falcogrpc.Server // nil when nobody may subscribe
 
 	probe   *probesource.Source // nil when this machine is not watched
+	reload  reload
 	metrics *prometheus.Registry
 	stops   []stop // in the order of building
 
@@ -55,12 +58,18 @@ type Deps struct {
 	Version string
 	Log     *slog.Logger
 	Stdout  io.Writer
+
+	// Load reads the config again; nil never does. It is called at each signal, and when files of the config change.
+	Load    func() (*config.Config, []config.Warning, error)
+	Signals <-chan os.Signal
 }
 
 // New builds everything and opens the journal and the listeners, so that what cannot work is known now. ctx bounds
 // the building only. An App that is built must be run, or closed.
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	a := &App{log: deps.Log, drain: cfg.DrainTimeout}
+	a.reload.load, a.reload.signals, a.reload.deps = deps.Load, deps.Signals, deps
+	a.reload.cfg, a.reload.certs = cfg, certificates(cfg)
 	if err := a.build(ctx, cfg, deps); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -76,20 +85,28 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 	if err != nil {
 		return err
 	}
-	normalizer, err := normalize.New(cfg.Normalize, registry)
+	a.reload.register(registry)
+	general := newStaged()
+	normalizer, err := normalize.New(cfg.Normalize, general)
 	if err != nil {
 		return err
 	}
+	if err := general.replace(nil, registry); err != nil {
+		return err
+	}
+	a.onReload(a.normalizer(general))
 	a.journal, err = journal.Open(ctx, cfg.Journal, journal.Options{Log: component(deps.Log, "journal"), Metrics: registry})
 	if err != nil {
 		return err
 	}
 	a.onStop("journal", a.journal.Close)
 
-	built, err := makeOutputs(cfg, deps, registry)
+	built, metrics, err := makeOutputs(cfg, deps)
 	if err != nil {
 		return err
 	}
+	a.reload.outputs = make(map[string]*staged)
+	a.showMetrics(metrics, nil)
 	a.onStop("outputs", func() error {
 		if a.delivered {
 			return nil // the flow has closed them
@@ -164,7 +181,14 @@ func (a *App) Run(ctx context.Context) error {
 		close(delivered)
 	}()
 	served := a.serve(delivering, stopTaking)
+	watching, stopWatching := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	if a.reload.load != nil {
+		watcher.Go(func() { a.watch(watching) })
+	}
 	err := a.inputs.run(ctx, a.flow.Put)
+	stopWatching()
+	watcher.Wait()
 	a.log.Info("stopping", "drain", a.drain.String())
 	stopDelivering()
 	err = errors.Join(err, <-served)
@@ -201,6 +225,7 @@ func (a *App) refuseOf(r source.Refused) {
 type readiness struct {
 	Ready   bool             `json:"ready"`
 	Journal string           `json:"journal"` // "ok", or why it takes no alerts
+	Config  string           `json:"config"`  // "ok", or why the one that was read last is not used
 	Inputs  []InputState     `json:"inputs"`
 	Outputs []flow.LaneState `json:"outputs"`
 	// Rules is what the probe's events are tested with; missing when this machine is not watched.
@@ -211,7 +236,7 @@ type readiness struct {
 // journal, while a receiver out of service would lose those that Falco sends. So does an input that is down: the
 // others still take alerts, and what it waits for comes back or does not, whoever is sent here.
 func (a *App) ready() (bool, any) {
-	r := readiness{Ready: true, Journal: "ok", Inputs: a.inputs.states(), Outputs: a.flow.States()}
+	r := readiness{Ready: true, Journal: "ok", Config: a.configState(), Inputs: a.inputs.states(), Outputs: a.flow.States()}
 	if a.probe != nil {
 		state := a.probe.State()
 		r.Rules = &state

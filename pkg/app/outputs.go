@@ -13,17 +13,21 @@ import (
 	"github.com/tiercel/tiercel/pkg/httpx"
 )
 
-// makeOutputs makes every configured output. When one cannot be made, those before it are closed.
-func makeOutputs(cfg *config.Config, deps Deps, reg prometheus.Registerer) ([]flow.Output, error) {
+// makeOutputs makes every configured output, and gives the metrics of each by its name. When one cannot be made, those
+// before it are closed.
+func makeOutputs(cfg *config.Config, deps Deps) ([]flow.Output, map[string]*staged, error) {
 	var made []flow.Output
+	metrics := make(map[string]*staged)
 	for _, out := range cfg.Outputs {
-		one, err := makeOutput(out, deps, reg, cfg.Client)
+		registry := newStaged()
+		one, err := makeOutput(out, deps, registry, cfg.Client)
 		if err != nil {
-			return nil, errors.Join(err, closeOutputs(made))
+			return nil, nil, errors.Join(err, closeOutputs(made))
 		}
+		metrics[out.Name] = registry
 		made = append(made, flow.Output{Name: out.Name, Batch: out.Spec.Batch, Settings: out.Lane, Output: one})
 	}
-	return made, nil
+	return made, metrics, nil
 }
 
 func makeOutput(out config.Output, deps Deps, reg prometheus.Registerer, client httpx.Common) (outputs.Output, error) {

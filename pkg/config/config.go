@@ -14,6 +14,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/httpx"
 	"github.com/tiercel/tiercel/pkg/journal"
 	"github.com/tiercel/tiercel/pkg/normalize"
+	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/rules/ruleset"
 	"github.com/tiercel/tiercel/pkg/source/httpsource"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
@@ -41,6 +42,8 @@ type Config struct {
 	DrainTimeout time.Duration `config:"draintimeout"`
 	// Where accepted alerts are kept until every output has them.
 	Journal journal.Config `config:"journal"`
+	// When the config is read again. See docs/reload.md.
+	Reload Reload `config:"reload"`
 	// What is logged, and how.
 	Log telemetry.LogConfig `config:"log"`
 	// The metrics page.
@@ -54,8 +57,26 @@ type Config struct {
 	// file.
 	Outputs []Output
 
-	files   []string          // see Files
+	files        []string // see Files
+	certificates []string // see Certificates
+
 	origins map[string]origin // where each key that is set was set, by its path
+}
+
+// Reload says when the config is read again, besides at SIGHUP.
+type Reload struct {
+	// Read it again when its file changes, or a file that it names: of a secret, a certificate.
+	Watch bool `config:"watch"`
+	// How often to look whether they have. A change is acted on once it stays the same from one look to the next.
+	Interval time.Duration `config:"interval"`
+}
+
+// Validate returns every problem, joined.
+func (r *Reload) Validate() error {
+	if r.Interval < 100*time.Millisecond {
+		return problem.At("interval", "expected at least 100ms, got %s", r.Interval)
+	}
+	return nil
 }
 
 // Output is one output in use.
@@ -82,6 +103,7 @@ func defaults() *Config {
 		DrainTimeout: 10 * time.Second,
 		Client:       httpx.Defaults(),
 		Journal:      journal.Defaults(),
+		Reload:       Reload{Watch: true, Interval: 2 * time.Second},
 		Log:          telemetry.DefaultLog(),
 		Prometheus:   telemetry.DefaultEvents(),
 		Probe:        probesource.Defaults(),

@@ -11,10 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,8 +28,14 @@ import (
 
 // Flow joins sources, journal and outputs.
 type Flow struct {
-	deps  Deps
+	deps      Deps
+	metrics   *metrics
+	normalize atomic.Pointer[func(*alert.Alert)]
+
+	mu    sync.Mutex
 	lanes []*lane
+	start func(*lane) // while Run runs; see Swap
+	ended bool        // Run waits for the lanes, or has
 }
 
 // Deps is what a flow works with.
@@ -58,14 +64,14 @@ type Output struct {
 // outputs that are no longer configured are found in the journal; what they still had to deliver is buried as dead
 // letters, where it can be sent elsewhere from.
 func New(ctx context.Context, deps Deps, configured []Output) (*Flow, error) {
-	f := &Flow{deps: deps}
-	m := newMetrics(deps.Metrics)
+	f := &Flow{deps: deps, metrics: newMetrics(deps.Metrics)}
+	f.normalize.Store(&deps.Normalize)
 	known, err := deps.Journal.Lanes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, out := range configured {
-		if err := f.add(ctx, m, out); err != nil {
+		if err := f.add(ctx, out); err != nil {
 			return nil, err
 		}
 	}
@@ -73,66 +79,92 @@ func New(ctx context.Context, deps Deps, configured []Output) (*Flow, error) {
 		if isFollower(name) || slices.ContainsFunc(configured, func(o Output) bool { return o.Name == name }) {
 			continue
 		}
-		if err := f.wind(ctx, m, name); err != nil {
+		if err := f.wind(ctx, name); err != nil {
 			return nil, err
 		}
 	}
-	deps.Metrics.MustRegister(&lagCollector{lanes: f.lanes})
+	deps.Metrics.MustRegister(&lagCollector{f})
 	return f, nil
 }
 
-func (f *Flow) add(ctx context.Context, m *metrics, out Output) error {
-	filter, err := compileWhen(out.Settings.When)
+func (f *Flow) add(ctx context.Context, out Output) error {
+	filter, err := f.prepare(&out)
 	if err != nil {
-		return fmt.Errorf("output %s: when: %w", out.Name, err)
+		return err
 	}
 	cursor, err := f.deps.Journal.Cursor(ctx, journal.Lane{Name: out.Name, Minimum: out.Settings.MinimumPriority})
 	if err != nil {
 		return err
 	}
-	if out.Settings.MaxAge == 0 {
-		out.Settings.MaxAge = f.deps.MaxAge
-	}
 	f.lanes = append(f.lanes, &lane{
-		Output: out,
+		name:   out.Name,
+		work:   work{Output: out, when: filter},
 		log:    f.deps.Log.With("output", out.Name),
-		when:   filter,
 		cursor: cursor,
 		bury:   f.deps.Journal.Bury,
-		count:  m.lane(out.Name),
+		count:  f.metrics.lane(out.Name),
+		gone:   make(chan struct{}),
 	})
 	return nil
 }
 
+// prepare completes an output's settings and compiles its expression.
+func (f *Flow) prepare(out *Output) (*when, error) {
+	filter, err := compileWhen(out.Settings.When)
+	if err != nil {
+		return nil, fmt.Errorf("output %s: when: %w", out.Name, err)
+	}
+	if out.Settings.MaxAge == 0 {
+		out.Settings.MaxAge = f.deps.MaxAge
+	}
+	return filter, nil
+}
+
 // wind adds a lane that buries what an output that is gone had still to deliver, and nothing that comes in after it
 // was taken out of the config.
-func (f *Flow) wind(ctx context.Context, m *metrics, name string) error {
+func (f *Flow) wind(ctx context.Context, name string) error {
+	w, err := f.winding(ctx, name)
+	if err != nil || w == nil {
+		return err
+	}
+	if err := f.add(ctx, w.Output); err != nil {
+		return err
+	}
+	f.lanes[len(f.lanes)-1].work = *w
+	return nil
+}
+
+// winding is the work that buries what is left for an output that is gone. It is nil where nothing is left: then the
+// journal has forgotten the lane.
+func (f *Flow) winding(ctx context.Context, name string) (*work, error) {
 	left, err := f.deps.Journal.Leftover(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if left.Packs == 0 {
-		return f.deps.Journal.Forget(ctx, name)
+		return nil, f.deps.Journal.Forget(ctx, name)
 	}
 	f.deps.Log.Warn("an output is no longer configured: what it had still to deliver becomes dead letters", "output", name, "packs", left.Packs)
+	return f.burying(name, left), nil
+}
+
+// burying is the work that buries what is left for an output that is gone, and nothing newer.
+func (f *Flow) burying(name string, left journal.Leftover) *work {
 	settings := Defaults()
 	settings.MinimumPriority = left.Minimum
-	out := Output{Name: name, Batch: outputs.Batch{Max: 1024}, Settings: settings, Output: removed{}}
-	if err := f.add(ctx, m, out); err != nil {
-		return err
+	return &work{
+		Output: Output{Name: name, Batch: outputs.Batch{Max: 1024}, Settings: settings, Output: removed{}},
+		until:  left.Newest,
+		empty: func(ctx context.Context) bool {
+			past, err := f.deps.Journal.IsPast(ctx, name, left.Newest)
+			return err == nil && past
+		},
+		forget: func(ctx context.Context) {
+			if err := f.deps.Journal.Forget(ctx, name); err != nil {
+				f.deps.Log.Warn("the place of a removed output stays in the journal", "output", name, "error", err)
+			}
+		},
 	}
-	l := f.lanes[len(f.lanes)-1]
-	l.until = left.Newest
-	l.empty = func(ctx context.Context) bool {
-		past, err := f.deps.Journal.IsPast(ctx, name, left.Newest)
-		return err == nil && past
-	}
-	l.forget = func(ctx context.Context) {
-		if err := f.deps.Journal.Forget(ctx, name); err != nil {
-			f.deps.Log.Warn("the place of a removed output stays in the journal", "output", name, "error", err)
-		}
-	}
-	return nil
 }
 
 // removed stands for an output that is no longer configured.
@@ -142,11 +174,15 @@ func (removed) Send(context.Context, []*alert.Alert) error {
 	return verdict.Permanent(verdict.Because(verdict.Removed, errors.New("the output is no longer configured")))
 }
 
+// Normalize changes what is done to each alert that comes in from now on, see [Deps].
+func (f *Flow) Normalize(apply func(*alert.Alert)) { f.normalize.Store(&apply) }
+
 // Put takes alerts in: when it returns nil they are normalized and safe in the journal, and every output that wants
 // them will get them.
 func (f *Flow) Put(ctx context.Context, alerts []*alert.Alert) error {
+	normalize := *f.normalize.Load()
 	for _, a := range alerts {
-		f.deps.Normalize(a)
+		normalize(a)
 	}
 	if err := f.deps.Journal.Append(ctx, alerts); err != nil {
 		if errors.Is(err, journal.ErrTooLarge) {
@@ -168,29 +204,29 @@ func (f *Flow) Run(ctx context.Context, drain time.Duration) {
 	defer end()
 	stopDrain := context.AfterFunc(ctx, func() { time.AfterFunc(drain, end) })
 	defer stopDrain()
-	var lanes sync.WaitGroup
+	var running sync.WaitGroup
+	start := func(l *lane) { running.Go(func() { l.live(ctx, living) }) }
+	f.mu.Lock()
 	for _, l := range f.lanes {
-		lanes.Go(func() {
-			reading, stop := context.WithCancel(living)
-			var cursor sync.WaitGroup
-			cursor.Go(func() { l.cursor.Run(reading) })
-			finished := l.run(ctx, living)
-			stop()
-			cursor.Wait()
-			if finished {
-				l.forget(living)
-				l.end()
-			}
-		})
+		start(l)
 	}
-	lanes.Wait()
-	for _, l := range f.lanes {
-		if closer, ok := l.Output.Output.(io.Closer); ok {
-			if err := closer.Close(); err != nil {
-				l.log.Error("closing the output failed", "error", err)
-			}
-		}
+	f.start = start
+	f.mu.Unlock()
+	<-ctx.Done()
+	f.mu.Lock()
+	f.start, f.ended = nil, true // no lane is added to those that are waited for
+	f.mu.Unlock()
+	running.Wait()
+	for _, l := range f.all() {
+		l.close()
 	}
+}
+
+// all gives the lanes there are.
+func (f *Flow) all() []*lane {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.lanes)
 }
 
 // LaneState is how a lane is doing.
@@ -205,8 +241,9 @@ type LaneState struct {
 
 // States tells how each lane is doing, but for those of removed outputs for which nothing is left.
 func (f *Flow) States() []LaneState {
-	states := make([]LaneState, 0, len(f.lanes))
-	for _, l := range f.lanes {
+	lanes := f.all()
+	states := make([]LaneState, 0, len(lanes))
+	for _, l := range lanes {
 		if !l.hasEnded() {
 			states = append(states, l.state())
 		}

@@ -26,27 +26,37 @@ type cursor interface {
 
 // lane takes alerts out of the journal and gives them to one output, in order, until they are delivered or buried.
 type lane struct {
-	Output
+	work // only the lane's own goroutine touches it; others see next, and ask minimum
 
+	name   string
 	log    *slog.Logger
-	when   *when
 	cursor cursor
 	bury   func(ctx context.Context, letters ...journal.DeadLetter) error
 	count  *laneMetrics
 
-	// For the lane of an output that is gone, else nothing: the newest pack that was meant for it, whether nothing is
-	// left for it, and how to end it then.
-	until  uint64
-	empty  func(ctx context.Context) bool
-	forget func(ctx context.Context)
-
+	gone chan struct{}   // closed once the lane has ended
 	done []journal.Entry // memory of the last send, to be used again
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex         // guards what follows
+	next        *work              // what takes the place of work before the next try
+	disturb     context.CancelFunc // ends the wait for alerts, or for the next try, because next is there
 	lastSuccess time.Time
 	lastError   string
 	failing     time.Time // since when
 	ended       bool      // nothing is left for a lane whose output is gone
+}
+
+// work is what a lane does, which another config may change.
+type work struct {
+	Output
+
+	when *when
+
+	// For an output that is gone, else nothing: the newest pack that was meant for it, whether nothing is left for it,
+	// and how to end it then.
+	until  uint64
+	empty  func(ctx context.Context) bool
+	forget func(ctx context.Context)
 }
 
 // item is an alert on its way, with what was tried so far.
@@ -70,14 +80,45 @@ const (
 // errFinished says that nothing is left for an output that is gone.
 var errFinished = errors.New("nothing is left for the output")
 
+// live runs the lane with its cursor, and ends both.
+func (l *lane) live(ctx, living context.Context) {
+	defer close(l.gone)
+	reading, stop := context.WithCancel(living)
+	var cursor sync.WaitGroup
+	cursor.Go(func() { l.cursor.Run(reading) })
+	finished := l.run(ctx, living)
+	stop()
+	cursor.Wait()
+	if finished {
+		l.forget(living)
+	}
+}
+
 // run delivers until ctx ends, then what is left, until living ends. It returns early, and true, when the output is
 // gone and nothing is left for it.
 func (l *lane) run(ctx, living context.Context) (finished bool) {
 	var waiting []item // not delivered, in order
+	undisturbed := l.apply(ctx)
 	for {
+		if undisturbed.Err() != nil {
+			undisturbed = l.apply(ctx) //nolint:fatcontext // each is a child of ctx, and ends the one before
+		}
 		var err error
-		if waiting, err = l.gather(ctx, living, waiting); len(waiting) == 0 && err != nil {
-			return errors.Is(err, errFinished)
+		waiting, err = l.gather(undisturbed, living, waiting)
+		switch {
+		case len(waiting) > 0 || err == nil:
+		case errors.Is(err, errFinished):
+			if l.end() {
+				return true
+			}
+			continue
+		case ctx.Err() == nil: // other work has come
+			continue
+		default:
+			return false
+		}
+		if undisturbed.Err() != nil {
+			undisturbed = l.apply(ctx) //nolint:fatcontext // the same
 		}
 		waiting = l.buryExpired(living, waiting)
 		if len(waiting) == 0 {
@@ -88,7 +129,8 @@ func (l *lane) run(ctx, living context.Context) (finished bool) {
 		if len(waiting) == 0 {
 			continue
 		}
-		if ctx.Err() != nil || !sleep(ctx, pause) {
+		// Other work ends the pause: what failed may be what was changed.
+		if !sleep(undisturbed, pause) && ctx.Err() != nil {
 			return false // draining, and the output does not take it: it stays in the journal
 		}
 	}
@@ -175,6 +217,10 @@ func (l *lane) appendWanted(items []item, entries []journal.Entry) []item {
 	for _, e := range entries {
 		if !e.Retried && l.until > 0 && e.Sequence > l.until {
 			l.cursor.Done(e) // it came in after the output was gone
+			continue
+		}
+		if !e.Retried && e.Alert.Route() < l.Settings.MinimumPriority {
+			l.cursor.Done(e) // the output has wanted it until the config was changed
 			continue
 		}
 		if !e.Retried {
@@ -413,11 +459,12 @@ func (l *lane) buryWhere(ctx context.Context, items []item, why func(*item) (ver
 	return rest
 }
 
-// end remembers that nothing is left for the lane.
-func (l *lane) end() {
+// end remembers that nothing is left for the lane. It reports false where there is other work instead.
+func (l *lane) end() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
+	l.ended = l.next == nil
+	return l.ended
 }
 
 func (l *lane) hasEnded() bool {
@@ -430,7 +477,7 @@ func (l *lane) state() LaneState {
 	lag := l.cursor.Lag()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := LaneState{Name: l.Name, Lag: lag.Alerts, LastError: l.lastError}
+	s := LaneState{Name: l.name, Lag: lag.Alerts, LastError: l.lastError}
 	if !lag.Oldest.IsZero() {
 		s.LagSeconds = max(time.Since(lag.Oldest), 0).Seconds()
 	}

@@ -134,7 +134,7 @@ func newRig(t *testing.T, q *queue, change func(*Output), send func(context.Cont
 		t.Fatal(err)
 	}
 	r.lane = &lane{
-		Output: out, log: slog.New(slog.NewTextHandler(r.logs, nil)), when: filter, cursor: q,
+		work: work{Output: out, when: filter}, name: out.Name, gone: make(chan struct{}), log: slog.New(slog.NewTextHandler(r.logs, nil)), cursor: q,
 		count: newMetrics(r.reg).lane(out.Name),
 		bury: func(_ context.Context, letters ...journal.DeadLetter) error {
 			r.graves = append(r.graves, letters...)
@@ -427,7 +427,7 @@ func TestLaneFilters(t *testing.T) {
 }
 
 func TestBackoffIsBounded(t *testing.T) {
-	l := &lane{Output: Output{Settings: Defaults()}}
+	l := &lane{work: work{Output: Output{Settings: Defaults()}}}
 	for _, attempts := range []int{0, 1, 2, 10, 1000, math.MaxInt} {
 		if d := l.backoff(attempts); d <= 0 || d > 36*time.Second {
 			t.Errorf("after %d tries %s", attempts, d)

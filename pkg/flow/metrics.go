@@ -72,7 +72,7 @@ func (l *laneMetrics) retried(reason verdict.Reason) { l.retriedBy[reason].Inc()
 func (l *laneMetrics) dead(reason verdict.Reason)    { l.deadBy[reason].Inc() }
 
 // lagCollector asks the lanes for their lag when it is scraped.
-type lagCollector struct{ lanes []*lane }
+type lagCollector struct{ flow *Flow }
 
 func lagDescs() (alerts, seconds *prometheus.Desc) {
 	return prometheus.NewDesc("tiercel_output_lag_alerts", "Alerts accepted that the output wants and does not have yet.", []string{"output"}, nil),
@@ -89,12 +89,12 @@ func (c *lagCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect sends both gauges of each lane.
 func (c *lagCollector) Collect(ch chan<- prometheus.Metric) {
 	alerts, seconds := lagDescs()
-	for _, l := range c.lanes {
+	for _, l := range c.flow.all() {
 		if l.hasEnded() {
 			continue
 		}
 		s := l.state()
-		ch <- prometheus.MustNewConstMetric(alerts, prometheus.GaugeValue, float64(s.Lag), l.Name)
-		ch <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, s.LagSeconds, l.Name)
+		ch <- prometheus.MustNewConstMetric(alerts, prometheus.GaugeValue, float64(s.Lag), l.name)
+		ch <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, s.LagSeconds, l.name)
 	}
 }

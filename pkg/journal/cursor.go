@@ -62,12 +62,12 @@ type pack struct {
 
 // Cursor is one lane's place in the journal. Next and Done may be called from one goroutine each.
 type Cursor struct {
-	j       *Journal
-	lane    string
-	minimum alert.Priority
-	idle    time.Duration
+	j    *Journal
+	lane string
+	idle time.Duration
 
 	mu      sync.Mutex
+	minimum alert.Priority   // of the alerts that the lane wants
 	unread  []*pack          // in the order in which they came
 	held    map[packID]*pack // not done
 	bytes   int              // of the packs held
@@ -122,6 +122,34 @@ func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	return c, nil
 }
 
+// Want changes from which priority up the lane gets alerts. What it holds already stays.
+func (c *Cursor) Want(ctx context.Context, minimum alert.Priority) error {
+	l, err := c.j.current(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	old := c.minimum
+	c.minimum = minimum
+	c.mu.Unlock()
+	err = patiently(ctx, func(ctx context.Context) error {
+		_, err := c.consumer(ctx, l)
+		return err
+	})
+	if err != nil {
+		c.mu.Lock()
+		c.minimum = old
+		c.mu.Unlock()
+	}
+	return err
+}
+
+func (c *Cursor) wanted() alert.Priority {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.minimum
+}
+
 // consumer makes the durable consumer, or changes it to what the lane wants now.
 func (c *Cursor) consumer(ctx context.Context, l *link) (jetstream.Consumer, error) {
 	n := c.j.names
@@ -133,7 +161,7 @@ func (c *Cursor) consumer(ctx context.Context, l *link) (jetstream.Consumer, err
 		AckWait:        ackWait,
 		MaxDeliver:     -1,
 		MaxAckPending:  windowPacks + prefetch,
-		FilterSubjects: n.filters(c.lane, c.minimum),
+		FilterSubjects: n.filters(c.lane, c.wanted()),
 		HeadersOnly:    l.server != nil, // see recent
 		Metadata:       map[string]string{"lane": c.lane},
 
@@ -257,7 +285,7 @@ func (c *Cursor) add(ctx context.Context, l *link, msg jetstream.Msg) error {
 	}
 	id := packID{meta.Sequence.Stream, meta.Timestamp.UnixNano()}
 	p := &pack{id: id, msg: msg, stored: meta.Timestamp, retried: c.j.names.isRetry(msg.Subject()), size: read.size}
-	minimum := c.minimum
+	minimum := c.wanted()
 	if p.retried {
 		minimum = alert.Debug
 	}
