@@ -34,7 +34,7 @@ and works beside a "tiercel run" that watches the machine already.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(c.probeEventsCommand(), c.probeRecordCommand())
+	command.AddCommand(c.probeEventsCommand(), c.probeRecordCommand(), c.probeReplayCommand())
 	return command
 }
 
@@ -45,6 +45,8 @@ type watched struct {
 	count     int
 	set       *rules.Set // of the condition; nil without one
 	refs      []field.Ref
+	record    io.Writer // gets what the kernel writes; may be nil
+	replay    io.Reader // has that; nil for this machine
 }
 
 func (w *watched) flags(command *cobra.Command) {
@@ -105,7 +107,7 @@ func (c *cli) look(ctx context.Context, w *watched, show func(ev *probe.Event, s
 	defer stop(nil)
 	var matched []*rules.Rule
 	live, shown := false, 0
-	view := app.ProbeView{Log: c.quietLog(cfg), Syscalls: w.syscalls}
+	view := app.ProbeView{Log: c.quietLog(cfg), Syscalls: w.syscalls, Record: w.record, Replay: w.replay}
 	// Environments and messages hold secrets: they are read for those who ask for them by name.
 	for _, ref := range w.refs {
 		switch ref.ID {
@@ -182,18 +184,7 @@ configured rules ask for.`,
 			if err := w.prepare(args, set); err != nil {
 				return err
 			}
-			out := bufio.NewWriter(c.stdout)
-			p := &eventPrinter{w: out, coloured: c.coloured(c.stdout), width: c.terminalWidth(), refs: w.refs}
-			return c.look(command.Context(), &w, func(ev *probe.Event, seen *falcoevent.Event) error {
-				if asJSON {
-					if err := p.json(ev, seen); err != nil {
-						return err
-					}
-				} else {
-					p.line(ev, seen)
-				}
-				return out.Flush()
-			})
+			return c.show(command.Context(), &w, asJSON)
 		},
 	}
 	w.flags(command)
@@ -201,20 +192,71 @@ configured rules ask for.`,
 	return command
 }
 
+// show writes the events that are wanted, for people or for programs.
+func (c *cli) show(ctx context.Context, w *watched, asJSON bool) error {
+	out := bufio.NewWriter(c.stdout)
+	p := &eventPrinter{w: out, coloured: c.coloured(c.stdout), width: c.terminalWidth(), refs: w.refs}
+	return c.look(ctx, w, func(ev *probe.Event, seen *falcoevent.Event) error {
+		if asJSON {
+			if err := p.json(ev, seen); err != nil {
+				return err
+			}
+		} else {
+			p.line(ev, seen)
+		}
+		return out.Flush()
+	})
+}
+
+func (c *cli) probeReplayCommand() *cobra.Command {
+	var w watched
+	asJSON := false
+	command := &cobra.Command{
+		Use:   "replay FILE [CONDITION]",
+		Short: "Show the events of a recording",
+		Long: `Show the events of a recording that "tiercel probe record" made, as "tiercel
+probe events" shows those of this machine. It needs no privileges.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if err := w.prepare(args[1:], nil); err != nil {
+				return err
+			}
+			w.replay = c.stdin
+			if args[0] != "-" {
+				file, err := os.Open(args[0])
+				if err != nil {
+					return err
+				}
+				defer func() { _ = file.Close() }() // it was only read
+				w.replay = file
+			}
+			return c.show(command.Context(), &w, asJSON)
+		},
+	}
+	command.Flags().IntVarP(&w.count, "count", "n", 0, "stop after so many events; 0 goes on to the end")
+	command.Flags().BoolVar(&asJSON, "json", false, `write each event as a JSON object, which "tiercel rules test" reads`)
+	return command
+}
+
 func (c *cli) probeRecordCommand() *cobra.Command {
 	var w watched
 	var files []string
+	asFields := false
 	command := &cobra.Command{
 		Use:   "record FILE [CONDITION]",
-		Short: "Write what happens into a file, for tests of rules",
-		Long: `Write what happens on this machine into a file, for tests of rules: a JSON
-object on each line, with the fields that the rules ask for. "tiercel rules
-test --events FILE" gives them to rules again.
+		Short: "Write what happens into a file",
+		Long: `Write what happens on this machine into a file: as the kernel tells it, for
+"tiercel probe replay"; or with --fields as JSON objects with the fields that
+rules ask for, which "tiercel rules test --events FILE" gives to rules.
 
-    tiercel probe record events.jsonl --rules my-rules.yaml
-    tiercel probe record - proc.name=curl | tiercel rules test --events -`,
+    tiercel probe record kernel.rec
+    tiercel probe record --fields events.jsonl --rules my-rules.yaml
+    tiercel probe record --fields - proc.name=curl | tiercel rules test -e -`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
+		RunE: func(command *cobra.Command, args []string) (err error) {
+			if !asFields && len(args) > 1 {
+				return usage(errors.New("a condition chooses among the objects of --fields; without, everything is recorded"))
+			}
 			set, err := c.recordedRules(files)
 			if err != nil {
 				return err
@@ -222,39 +264,50 @@ test --events FILE" gives them to rules again.
 			if err := w.prepare(args[1:], set); err != nil {
 				return err
 			}
-			var to io.Writer = c.stdout
+			to := c.stdout
 			if args[0] != "-" {
 				file, err := os.OpenFile(args[0], os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 				if err != nil {
 					return err
 				}
-				defer func() { _ = file.Close() }()
+				defer func() { err = errors.Join(err, file.Close()) }()
 				to = file
 			}
-			out := bufio.NewWriter(to)
-			w.refs = mergeRefs(w.refs, set.Fields())
-			p := &eventPrinter{w: out, refs: w.refs}
-			wanted := set.Types()
-			written := 0
-			err = c.look(command.Context(), &w, func(ev *probe.Event, seen *falcoevent.Event) error {
-				if seen == nil || w.set == nil && !wanted.Has(seen.Type()) {
-					return nil
-				}
-				written++
-				if err := p.json(ev, seen); err != nil {
-					return err
-				}
-				return out.Flush()
-			})
+			written, err := c.record(command.Context(), &w, to, set, asFields)
 			if args[0] != "-" {
 				c.complain("%d events in %s", written, args[0])
 			}
-			return errors.Join(err, out.Flush())
+			return err
 		},
 	}
 	w.flags(command)
-	command.Flags().StringSliceVar(&files, "rules", nil, "rule `FILE` whose fields are written; may be given more than once; by default those of the config")
+	command.Flags().BoolVar(&asFields, "fields", false, "write JSON objects with the fields that rules ask for")
+	command.Flags().StringSliceVar(&files, "rules", nil, "rule `FILE` whose fields and calls are recorded; may be given more than once; by default those of the config")
 	return command
+}
+
+// record writes events and tells how many.
+func (c *cli) record(ctx context.Context, w *watched, to io.Writer, set *rules.Set, asFields bool) (written int, err error) {
+	out := bufio.NewWriterSize(to, 256<<10)
+	if !asFields {
+		w.record = out
+		err = c.look(ctx, w, func(*probe.Event, *falcoevent.Event) error {
+			written++
+			return nil
+		})
+		return written, errors.Join(err, out.Flush())
+	}
+	w.refs = mergeRefs(w.refs, set.Fields())
+	p := &eventPrinter{w: out, refs: w.refs}
+	wanted := set.Types()
+	err = c.look(ctx, w, func(ev *probe.Event, seen *falcoevent.Event) error {
+		if seen == nil || w.set == nil && !wanted.Has(seen.Type()) {
+			return nil
+		}
+		written++
+		return p.json(ev, seen)
+	})
+	return written, errors.Join(err, out.Flush())
 }
 
 // recordedRules are the rules whose fields are recorded.
@@ -327,7 +380,8 @@ func (p *eventPrinter) line(ev *probe.Event, seen *falcoevent.Event) {
 		return
 	}
 	get := func(id field.ID) string { return seen.Field(id, field.NoArgument).String() }
-	verb, what, mark := seen.Type().String(), "", plain
+	verb, mark := seen.Type().String(), plain
+	var what string
 	switch ev.Kind {
 	case probe.KindExec:
 		what, mark = get(field.ProcCmdline), green

@@ -47,7 +47,7 @@ func (c *cli) rulesTestCommand() *cobra.Command {
 		Short: "Give recorded events to rules, and compare what fires with what should",
 		Long: `Give recorded events to rules, and compare what fires with what should.
 
-EVENTS has an object on each line. What "tiercel probe record" writes is such a
+EVENTS has an object on each line. "tiercel probe record --fields" writes such a
 file; "expect" with the names of the rules that must fire, or [] for none, makes
 a test of a line:
 

@@ -7,7 +7,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tiercel/tiercel/pkg/accounts"
 	"github.com/tiercel/tiercel/pkg/config"
+	"github.com/tiercel/tiercel/pkg/container"
+	"github.com/tiercel/tiercel/pkg/container/runtime"
 	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/ruleset"
@@ -22,8 +25,15 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 	}
 	log := component(deps.Log, "probe")
 	up := health(deps.Log, "probe")
+	var store *container.Store
+	if cfg.Containers.Enabled {
+		var err error
+		if store, err = a.containers(cfg, deps, registry); err != nil {
+			return err
+		}
+	}
 	source, err := probesource.New(cfg.Probe, cfg.Rules, probesource.Deps{
-		Log: log, Metrics: registry, Health: up, Builtin: rules.Default(),
+		Log: log, Metrics: registry, Health: up, Builtin: rules.Default(), Accounts: accounts.New(), Containers: store,
 	})
 	var missing *probesource.NoProbe
 	switch {
@@ -39,6 +49,19 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 	return nil
 }
 
+// containers makes what knows about containers.
+func (a *App) containers(cfg *config.Config, deps Deps, registry prometheus.Registerer) (*container.Store, error) {
+	runtimes := runtime.New(cfg.Containers)
+	store, err := container.NewStore(container.StoreOptions{
+		Sources: runtimes.Sources(), Timeout: cfg.Containers.Timeout, Log: component(deps.Log, "containers"), Metrics: registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.onStop("container runtimes", runtimes.Close)
+	return store, nil
+}
+
 // RuleSupply says which events and fields rules can have, whether or not the probe can run here.
 func RuleSupply() *load.Supply { return falcoevent.Supply(falcoevent.Limits{Terminals: true}) }
 
@@ -47,6 +70,20 @@ type ProbeView = probesource.View
 
 // WatchProbe shows events of the probe until ctx ends.
 func WatchProbe(ctx context.Context, cfg *config.Config, view ProbeView) error {
+	if view.Replay == nil {
+		view.Accounts = accounts.New()
+		go view.Accounts.Run(ctx)
+		if cfg.Containers.Enabled {
+			runtimes := runtime.New(cfg.Containers)
+			defer func() { _ = runtimes.Close() }()
+			store, err := container.NewStore(container.StoreOptions{Sources: runtimes.Sources(), Timeout: cfg.Containers.Timeout})
+			if err != nil {
+				return err
+			}
+			go store.Run(ctx)
+			view.Containers = store
+		}
+	}
 	return view.Watch(ctx, cfg.Probe)
 }
 

@@ -62,6 +62,7 @@ var comments = map[string]string{
 	"outputs/tiercel.Config.Token":                         "Token that the other one's receiver asks for (receiver.token there).",
 	"outputs/webhook.Config.Address":                       "Address that gets every alert, http:// or https://. It counts as a secret, since its path or query often holds a token. Setting it switches the output on.",
 	"outputs/webhook.Config.Method":                        "HTTP method, POST or PUT.",
+	"pkg/config.Config.Containers":                         "Who is asked about containers.",
 	"pkg/config.Config.Debug":                              "Log at level debug, whatever log.level says.",
 	"pkg/config.Config.DrainTimeout":                       "How long the outputs may go on delivering what is left when Tiercel is stopped. With a journal on disk the rest is sent after the next start.",
 	"pkg/config.Config.GRPC":                               "Who may subscribe to the alerts, over Falco's gRPC API.",

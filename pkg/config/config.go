@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tiercel/tiercel/outputs"
+	"github.com/tiercel/tiercel/pkg/container/runtime"
 	"github.com/tiercel/tiercel/pkg/falcogrpc"
 	"github.com/tiercel/tiercel/pkg/flow"
 	"github.com/tiercel/tiercel/pkg/httpx"
@@ -52,6 +53,8 @@ type Config struct {
 	Probe probesource.Config `config:"probe"`
 	// What of it makes alerts.
 	Rules ruleset.Config `config:"rules"`
+	// Who is asked about containers.
+	Containers runtime.Config `config:"containers"`
 
 	// Outputs are the ones in use, at least one, in the order of the specs; several of one spec in the order of the
 	// file.
@@ -108,6 +111,7 @@ func defaults() *Config {
 		Prometheus:   telemetry.DefaultEvents(),
 		Probe:        probesource.Defaults(),
 		Rules:        ruleset.Defaults(),
+		Containers:   runtime.Defaults(),
 		origins:      make(map[string]origin),
 	}
 }

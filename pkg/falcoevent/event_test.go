@@ -261,8 +261,16 @@ func TestEveryFieldIsSuppliedOrSaysWhyNot(t *testing.T) {
 	look := func() {
 		for f := range field.All() {
 			for _, arg := range []field.Arg{
-				field.NoArgument, {Index: 0, Key: "0"}, {Index: 1, Key: "1"}, {Key: "app", Index: -1}, {Key: "res", Index: -1}, {Key: "memory", Index: -1},
-				{Key: "HOME", Index: -1}, {Key: "/proc", Index: -1}, {Key: "/host/proc", Index: -1}, {Key: "open", Index: -1},
+				field.NoArgument,
+				{Index: 0, Key: "0"},
+				{Index: 1, Key: "1"},
+				{Key: "app", Index: -1},
+				{Key: "res", Index: -1},
+				{Key: "memory", Index: -1},
+				{Key: "HOME", Index: -1},
+				{Key: "/proc", Index: -1},
+				{Key: "/host/proc", Index: -1},
+				{Key: "open", Index: -1},
 			} {
 				if m.event.Field(f.ID, arg).Exists() {
 					given[f.ID] = true

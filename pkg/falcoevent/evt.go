@@ -199,7 +199,7 @@ func (e *Event) buffer(id field.ID) field.Value {
 	if !ok {
 		return field.Value{}
 	}
-	return field.Uint(uint64(e.sys.Ret)) //nolint:gosec // not negative
+	return field.Uint(uint64(e.sys.Ret))
 }
 
 // isOpen answers the questions about what a file is opened for.

@@ -101,6 +101,7 @@ func (m *machine) task(pid, parent int32, comm string) probe.Task {
 	return probe.Task{
 		Key: probe.Key{PID: pid, Start: started(pid)}, TID: pid, VPID: pid, VTID: pid, Parent: probe.Key{PID: parent, Start: started(parent)},
 		Comm: comm[:min(len(comm), 15)], TTY: 34816, PIDNS: 1, MntNS: 2, Cgroup: 7,
+		CapEffective: 1<<21 | 1,
 	}
 }
 

@@ -36,6 +36,15 @@ func fdUse(id probe.SyscallID) use {
 	return usesNone
 }
 
+// copies reports whether a call gives another descriptor for a file that has one.
+func copies(id probe.SyscallID) bool {
+	switch id {
+	case probe.SysDup, probe.SysDup2, probe.SysDup3, probe.SysFcntl:
+		return true
+	}
+	return false
+}
+
 // opensFile reports whether a call gives a descriptor for a path.
 func opensFile(id probe.SyscallID) bool {
 	switch id {
@@ -67,7 +76,6 @@ type descriptor struct {
 	server        bool // bound or listening: local is the only address
 	role          probe.Role
 	local, remote netip.AddrPort
-	known         bool // the fields below role are filled
 	hasFD         bool // the call has a descriptor at all
 	connected     bool
 	changed       bool // the call changed the name: a datagram to another peer than the last
@@ -126,6 +134,9 @@ func (e *Event) setDescriptor(s *probe.Syscall) {
 			d.number = -1
 		}
 		return
+	}
+	if fd == &s.FD2 && s.FD.Num >= 0 && !s.Failed() && copies(s.ID) {
+		fd = &s.FD // the same file, which is known by its copy
 	}
 	d.fd = fd
 	d.typ = typeOf(fd, opensFile(s.ID))
@@ -364,9 +375,9 @@ func (e *Event) fdField(id field.ID, arg field.Arg) field.Value {
 	case field.FdDev:
 		return field.Int(int64(uint32(device(d.fd.Dev)))) //nolint:gosec // a device number
 	case field.FdDevMajor:
-		return field.Int(int64(major(d.fd.Dev)))
+		return field.Uint(major(d.fd.Dev))
 	case field.FdDevMinor:
-		return field.Int(int64(minor(d.fd.Dev)))
+		return field.Uint(minor(d.fd.Dev))
 	case field.FdIno:
 		return field.Int(int64(d.fd.Ino)) //nolint:gosec // shown as Falco shows it
 	case field.FdIsUpperLayer:

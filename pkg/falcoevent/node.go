@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 
+	"github.com/tiercel/tiercel/pkg/accounts"
 	"github.com/tiercel/tiercel/pkg/container"
 	"github.com/tiercel/tiercel/pkg/proctree"
 	"github.com/tiercel/tiercel/pkg/rules/field"
@@ -42,7 +43,7 @@ type Names interface {
 }
 
 // User is what a password file says about somebody.
-type User struct{ Name, Home, Shell string }
+type User = accounts.User
 
 // nobody is what Falco shows for an id without a name.
 const nobody = "<NA>"

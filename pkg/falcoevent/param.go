@@ -83,11 +83,11 @@ func (e *Event) callParam(name, kind string) (param, bool) {
 			return e.descriptorParam(s.Ret, &s.FD), true
 		}
 		if s.ID == probe.SysFcntl {
-			return e.descriptorParam(int64(s.FD2.Num), &s.FD2), true
+			return e.descriptorParam(int64(s.FD2.Num), e.orFD2()), true
 		}
 		return e.descriptorParam(int64(s.FD.Num), &s.FD), true
 	case "oldfd":
-		return e.descriptorParam(int64(s.FD2.Num), &s.FD2), true
+		return e.descriptorParam(int64(s.FD2.Num), e.orFD2()), true
 	case "newfd":
 		return e.descriptorParam(int64(int32(uint32(s.Args[1]))), &s.FD), true //nolint:gosec // a descriptor has 32 bits
 	case "mountfd":
@@ -147,7 +147,17 @@ func (e *Event) callParam(name, kind string) (param, bool) {
 			return e.named(s.Command, bpfWords), true
 		}
 	case "pid":
+		switch s.ID {
+		case probe.SysClone, probe.SysClone3, probe.SysFork, probe.SysVfork:
+			return e.process(int64(e.probe.Task.PID)), true
+		}
 		return e.process(int64(s.PID)), true
+	case "tid":
+		return e.process(int64(e.probe.Task.TID)), true
+	case "ptid":
+		return e.process(int64(e.probe.Task.Parent.PID)), true
+	case "comm":
+		return plain(e.probe.Task.Comm), true
 	case "nstype":
 		return e.flagged(cloneFlags(s.Flags), cloneWords), true
 	case "backlog":
@@ -161,6 +171,14 @@ func (e *Event) callParam(name, kind string) (param, bool) {
 		return e.unsigned(s.Args[2]&0xff, 10), true
 	}
 	return param{}, false
+}
+
+// orFD2 is the descriptor that the event is about, or what is known of the second of the call.
+func (e *Event) orFD2() *probe.FD {
+	if e.fd.fd != nil {
+		return e.fd.fd
+	}
+	return &e.sys.FD2
 }
 
 // result is the return value: a descriptor, a process, or a number that may be an error.
@@ -402,6 +420,11 @@ func (e *Event) owner(name string) (param, bool) {
 			return e.user(s.UID), true
 		}
 		return e.group(s.GID), true
+	case probe.SysClone, probe.SysClone3, probe.SysFork, probe.SysVfork, probe.SysExecve, probe.SysExecveat:
+		if name == "uid" {
+			return e.user(e.probe.Task.EUID), true
+		}
+		return e.group(e.probe.Task.EGID), true
 	case probe.SysSetreuid, probe.SysSetregid, probe.SysSetresuid, probe.SysSetresgid:
 		switch name {
 		case "ruid", "rgid":

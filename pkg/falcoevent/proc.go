@@ -30,9 +30,9 @@ func (e *Event) procField(id field.ID, arg field.Arg) field.Value {
 	case field.ProcExeline:
 		return field.Text(e.joined(p.Exe))
 	case field.ProcCmdnargs:
-		return field.Uint(uint64(max(p.ArgsCount, 0))) //nolint:gosec // not negative
+		return field.Uint(uint64(max(p.ArgsCount, 0)))
 	case field.ProcCmdlenargs:
-		return field.Uint(uint64(max(p.ArgsLen, 0))) //nolint:gosec // not negative
+		return field.Uint(uint64(max(p.ArgsLen, 0)))
 	case field.ProcEnv:
 		return e.env(p, arg)
 	case field.ProcCWD:
@@ -62,8 +62,6 @@ func (e *Event) procField(id field.ID, arg field.Arg) field.Value {
 		return e.caps(p.CapPermitted)
 	case field.ThreadCapInheritable:
 		return e.caps(p.CapInheritable)
-	case field.ThreadCapEffective:
-		return e.caps(p.CapEffective)
 	case field.ThreadCgroups, field.ThreadCgroup:
 		return e.cgroup(id, arg)
 	case field.ProcAexe, field.ProcAexepath, field.ProcAname, field.ProcAargs, field.ProcAcmdline, field.ProcAPID, field.ProcAenv:
@@ -92,6 +90,8 @@ func (e *Event) taskField(id field.ID) (field.Value, bool) {
 			return field.Uint(device(uint64(e.proc.TTY))), true
 		case field.ThreadIsmain:
 			return field.Bool(true), true
+		case field.ThreadCapEffective:
+			return e.caps(e.proc.CapEffective), true
 		}
 		return field.Value{}, false
 	}
@@ -111,6 +111,8 @@ func (e *Event) taskField(id field.ID) (field.Value, bool) {
 		return field.Bool(task.TID == task.PID), true
 	case field.ProcTTY:
 		return field.Uint(device(uint64(task.TTY))), true
+	case field.ThreadCapEffective:
+		return e.caps(proctree.Caps(task.CapEffective)), true
 	case field.ThreadNametid:
 		start := len(e.buf)
 		e.buf = appendInt(append(e.buf, task.Comm...), int64(task.TID))

@@ -40,7 +40,7 @@ func stable(t testing.TB) *rules.Set {
 // busy are events of a busy node that match nothing.
 func busy(m *machine) map[string]func() *probe.Event {
 	shells(m)
-	make := m.exec(process{pid: 30, parent: 20, args: []string{"make", "-j2", "all"}}).Task
+	gmake := m.exec(process{pid: 30, parent: 20, args: []string{"make", "-j2", "all"}}).Task
 	here, there := netip.MustParseAddrPort("10.0.0.5:40000"), netip.MustParseAddrPort("192.0.2.80:443")
 	socket := probe.FD{Num: 3, Type: probe.FDSocket, Socket: probe.Socket{Family: 2, Type: 1, Local: here, Remote: there, Connected: true}}
 	cc := &probe.Process{
@@ -48,11 +48,11 @@ func busy(m *machine) map[string]func() *probe.Event {
 		LoginUID: 1000, SID: 10, PGID: 30, VSID: 10, VPGID: 30, TTY: 34816, CgroupV2: "/user.slice", PIDNS: 1,
 	}
 	call := func(s *probe.Syscall) func() *probe.Event {
-		ev := &probe.Event{Kind: probe.KindSyscall, Task: make, Syscall: s}
+		ev := &probe.Event{Kind: probe.KindSyscall, Task: gmake, Syscall: s}
 		return func() *probe.Event { return ev }
 	}
 	return map[string]func() *probe.Event{
-		"exec": func() *probe.Event { return &probe.Event{Kind: probe.KindExec, Task: make, Proc: cc} },
+		"exec": func() *probe.Event { return &probe.Event{Kind: probe.KindExec, Task: gmake, Proc: cc} },
 		"open": call(&probe.Syscall{
 			ID: probe.SysOpenat, Ret: 3, Flags: 0o2000000, Path: probe.Path{Dir: probe.AtFDCWD, Raw: "/lib/x86_64-linux-gnu/libc.so.6"},
 			FD: probe.FD{Num: 3, Type: probe.FDFile, Path: "/usr/lib/x86_64-linux-gnu/libc.so.6", Dev: 0x801, Ino: 7},
@@ -85,8 +85,8 @@ func TestWhatMatchesNothingAllocatesNothing(t *testing.T) {
 	set := stable(t)
 	m := newMachine(t)
 	dst := make([]*rules.Rule, 0, 4)
-	for name, make := range busy(m) {
-		ev := m.apply(make())
+	for name, event := range busy(m) {
+		ev := m.apply(event())
 		process := m.event.Process()
 		if n := testing.AllocsPerRun(100, func() {
 			m.event.Set(ev, process)
@@ -103,9 +103,9 @@ func BenchmarkStableRules(b *testing.B) {
 	set := stable(b)
 	m := newMachine(b)
 	dst := make([]*rules.Rule, 0, 4)
-	for name, make := range busy(m) {
+	for name, event := range busy(m) {
 		b.Run(name, func(b *testing.B) {
-			ev := m.apply(make())
+			ev := m.apply(event())
 			process := m.event.Process()
 			b.ReportAllocs()
 			for b.Loop() {

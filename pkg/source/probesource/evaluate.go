@@ -19,6 +19,9 @@ func (s *Source) handle(ev *probe.Event) {
 	defer s.mu.Unlock()
 	s.number = ev.Seq
 	process := s.tree.Apply(ev)
+	if s.deps.Accounts != nil && process != nil {
+		s.deps.Accounts.Learn(process.Container(), ev.Task.PID)
+	}
 	if s.sessions != nil {
 		s.sessions.Event(ev, process)
 	}
@@ -42,7 +45,7 @@ func (s *Source) handle(ev *probe.Event) {
 		s.test(now)
 		return
 	}
-	if now.asks.Has(s.event.Type()) && s.later(now, s.event, in, ev.Wall) {
+	if now.asks.Has(s.event.Type()) && s.later(now, s.event, in) {
 		return
 	}
 	s.test(now)
@@ -57,7 +60,7 @@ func (s *Source) test(now *current) {
 		s.matched = now.Match(s.matched, s.event)
 	}
 	if len(s.matched) > 0 {
-		s.make(now, s.matched, s.event, s.event.Container(), s.event.Wall())
+		s.make(now, s.matched, s.event, s.event.Container())
 	}
 }
 
@@ -75,17 +78,16 @@ func (s *Source) emit(ev eval.Event, process *proctree.Process) {
 		return
 	}
 	s.metrics.evaluated.Inc()
-	wall := int64(ev.Field(field.EvtRawtime, field.NoArgument).Num()) //nolint:gosec // nanoseconds since 1970
-	if !in.IsHost() && now.asks.Has(ev.Type()) && s.pending(in) && s.later(now, ev, in, wall) {
+	if !in.IsHost() && now.asks.Has(ev.Type()) && s.pending(in) && s.later(now, ev, in) {
 		return
 	}
 	if s.matched = now.Match(s.matched[:0], ev); len(s.matched) > 0 {
-		s.make(now, s.matched, ev, in, wall)
+		s.make(now, s.matched, ev, in)
 	}
 }
 
 // make makes the alerts of rules that matched. In a container of which nothing is known yet they wait a little.
-func (s *Source) make(now *current, matched []*rules.Rule, ev eval.Event, in container.Ref, wall int64) {
+func (s *Source) make(now *current, matched []*rules.Rule, ev eval.Event, in container.Ref) {
 	s.metrics.matched.Add(float64(len(matched)))
 	if !in.IsHost() && s.pending(in) {
 		var refs []field.Ref
@@ -102,7 +104,7 @@ func (s *Source) make(now *current, matched []*rules.Rule, ev eval.Event, in con
 }
 
 // later keeps an event until something is known of its container. It is false when too many wait already.
-func (s *Source) later(now *current, ev eval.Event, in container.Ref, wall int64) bool {
+func (s *Source) later(now *current, ev eval.Event, in container.Ref) bool {
 	if !s.late.room() {
 		return false
 	}
@@ -115,9 +117,14 @@ func (s *Source) later(now *current, ev eval.Event, in container.Ref, wall int64
 	return s.late.add(waits)
 }
 
-// pending reports whether a container's runtime is still to answer.
+// pending reports whether a container's runtime is still to answer, or its password file to be read.
 func (s *Source) pending(in container.Ref) bool {
-	if s.deps.Containers == nil || s.config.ContainerWait == 0 {
+	switch {
+	case s.config.ContainerWait == 0:
+		return false
+	case s.deps.Accounts != nil && !s.deps.Accounts.Settled(in):
+		return true
+	case s.deps.Containers == nil:
 		return false
 	}
 	_, settled := s.deps.Containers.Get(in)

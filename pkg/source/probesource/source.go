@@ -23,7 +23,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tiercel/tiercel/pkg/accounts"
 	"github.com/tiercel/tiercel/pkg/alert"
+	"github.com/tiercel/tiercel/pkg/container"
 	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/proctree"
 	"github.com/tiercel/tiercel/pkg/rules"
@@ -41,10 +43,10 @@ type Deps struct {
 	Health  *source.Health
 	// Builtin has the rules that are taken when the config names no files.
 	Builtin fs.FS
-	// Containers knows what runtimes say of containers. It may be nil.
-	Containers falcoevent.Containers
-	// Users names users and groups. It may be nil.
-	Users falcoevent.Names
+	// Containers know what runtimes say of containers. They may be nil.
+	Containers *container.Store
+	// Accounts name users and groups. They may be nil.
+	Accounts *accounts.Accounts
 	// Sessions make the keeper of terminal sessions. It may be nil: then rules with "source: terminal" never fire.
 	Sessions func(Hooks) Sessions
 	// Open opens the probe; [probe.Open] if nil.
@@ -140,8 +142,14 @@ func New(cfg Config, rulesCfg ruleset.Config, deps Deps) (*Source, error) {
 		return nil, &NoProbe{err}
 	}
 	s.node = &falcoevent.Node{
-		Hostname: s.config.Hostname, Started: time.Now().UnixNano(), Tree: s.tree, Users: deps.Users, Containers: deps.Containers,
+		Hostname: s.config.Hostname, Started: time.Now().UnixNano(), Tree: s.tree,
 		HostName: s.hosts.Name,
+	}
+	if deps.Containers != nil {
+		s.node.Containers = deps.Containers
+	}
+	if deps.Accounts != nil {
+		s.node.Users = deps.Accounts
 	}
 	s.event, s.base = falcoevent.New(s.node), falcoevent.New(s.node)
 	s.late = newLate(s)
@@ -204,8 +212,29 @@ func (s *Source) optionsFor(first *current) (probe.Options, error) {
 // syscalls are the calls that the rules and the config ask for.
 func (s *Source) syscalls(rules *current) []string {
 	names := append(falcoevent.Syscalls(rules.Types()), s.config.Syscalls...)
+	if talks(names) && asksRole(rules.fields) {
+		names = append(names, "connect", "accept", "accept4") // they tell which side of a connection a process is on
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// talks reports whether a call is among them that sends or receives.
+func talks(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		switch name {
+		case "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "dup", "dup2", "dup3", "shutdown":
+			return true
+		}
+		return false
+	})
+}
+
+// asksRole reports whether a rule asks which side of a connection a process is on.
+func asksRole(fields []field.Ref) bool {
+	return slices.ContainsFunc(fields, func(ref field.Ref) bool {
+		return ref.ID >= field.FdName && ref.ID <= field.FdRIPName && field.Of(ref.ID).Class == "fd" && ref.ID != field.FdDirectory && ref.ID != field.FdFilename
+	})
 }
 
 // Run tests events until ctx ends. What was matched by then is still put. After an error it may be run again.
@@ -218,6 +247,12 @@ func (s *Source) Run(ctx context.Context, put source.Put) error {
 	over := make(chan struct{})
 	var helpers, delivery sync.WaitGroup
 	helpers.Go(func() { s.hosts.Run(ctx) })
+	if s.deps.Containers != nil {
+		helpers.Go(func() { s.deps.Containers.Run(ctx) })
+	}
+	if s.deps.Accounts != nil {
+		helpers.Go(func() { s.deps.Accounts.Run(ctx) })
+	}
 	helpers.Go(func() { s.watch(ctx) })
 	helpers.Go(func() { s.tick(ctx) })
 	helpers.Go(func() { s.late.run(ctx) })
