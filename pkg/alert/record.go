@@ -84,7 +84,7 @@ func (w sliceWriter) append(dst []byte, text string) []byte {
 func (w sliceWriter) find(text string) int {
 	at := uintptr(unsafe.Pointer(unsafe.StringData(text))) - uintptr(unsafe.Pointer(unsafe.StringData(w.body))) //nolint:gosec // compared only
 	if len(text) <= len(w.body) && at <= uintptr(len(w.body)-len(text)) {
-		return int(at) //nolint:gosec // at most the length of the body
+		return int(at)
 	}
 	return strings.Index(w.body, text)
 }

@@ -76,8 +76,8 @@ func New(ctx context.Context, deps Deps, configured []Output) (*Flow, error) {
 		}
 	}
 	for _, name := range known {
-		if isFollower(name) || slices.ContainsFunc(configured, func(o Output) bool { return o.Name == name }) {
-			continue
+		if isFollower(name) || deps.Journal.Shared() || slices.ContainsFunc(configured, func(o Output) bool { return o.Name == name }) {
+			continue // where others share the journal, it may be theirs: Run sees to it
 		}
 		if err := f.wind(ctx, name); err != nil {
 			return nil, err
@@ -92,7 +92,8 @@ func (f *Flow) add(ctx context.Context, out Output) error {
 	if err != nil {
 		return err
 	}
-	cursor, err := f.deps.Journal.Cursor(ctx, journal.Lane{Name: out.Name, Minimum: out.Settings.MinimumPriority})
+	_, gone := out.Output.(removed)
+	cursor, err := f.deps.Journal.Cursor(ctx, journal.Lane{Name: out.Name, Minimum: out.Settings.MinimumPriority, Gone: gone})
 	if err != nil {
 		return err
 	}
@@ -212,6 +213,9 @@ func (f *Flow) Run(ctx context.Context, drain time.Duration) {
 	}
 	f.start = start
 	f.mu.Unlock()
+	if f.deps.Journal.Shared() {
+		running.Go(func() { f.windUnserved(ctx) })
+	}
 	<-ctx.Done()
 	f.mu.Lock()
 	f.start, f.ended = nil, true // no lane is added to those that are waited for

@@ -310,11 +310,9 @@ func (l *lane) safely(ctx context.Context, batch []*alert.Alert) error {
 	if !panicked || len(batch) == 1 || ctx.Err() != nil {
 		return err
 	}
-	failed := verdict.Partial{}
 	half := len(batch) / 2
-	for i, err := range asPartial(l.safely(ctx, batch[:half]), half) {
-		failed[i] = err
-	}
+	failed := verdict.Partial{}
+	maps.Copy(failed, asPartial(l.safely(ctx, batch[:half]), half))
 	for i, err := range asPartial(l.safely(ctx, batch[half:]), len(batch)-half) {
 		failed[half+i] = err
 	}
@@ -322,7 +320,7 @@ func (l *lane) safely(ctx context.Context, batch []*alert.Alert) error {
 }
 
 // try calls the output once.
-func (l *lane) try(ctx context.Context, batch []*alert.Alert) (err error, panicked bool) { //nolint:revive,staticcheck // the error is the result, the other says of what kind
+func (l *lane) try(ctx context.Context, batch []*alert.Alert) (err error, panicked bool) { //nolint:revive // the error is the result, the other says of what kind
 	defer func() {
 		if r := recover(); r != nil {
 			l.log.Error("the output panicked", "panic", fmt.Sprint(r), "alerts", len(batch), "first", batch[0].Rule)

@@ -65,6 +65,7 @@ type Cursor struct {
 	j    *Journal
 	lane string
 	idle time.Duration
+	gone bool // see Lane.Gone
 
 	mu      sync.Mutex
 	minimum alert.Priority   // of the alerts that the lane wants
@@ -90,6 +91,8 @@ type Lane struct {
 	Minimum alert.Priority
 	// Idle is how long the place stays when nobody reads from it; 0 is for ever.
 	Idle time.Duration
+	// Gone says that its output is no longer configured: it is only wound up. See [Journal.Served].
+	Gone bool
 }
 
 // Cursor makes the place of a lane, or finds it again as it was left. A new lane begins with what comes next. Make
@@ -97,7 +100,7 @@ type Lane struct {
 // for alerts to come.
 func (j *Journal) Cursor(ctx context.Context, lane Lane) (*Cursor, error) {
 	c := &Cursor{
-		j: j, lane: lane.Name, minimum: lane.Minimum, idle: lane.Idle,
+		j: j, lane: lane.Name, minimum: lane.Minimum, idle: lane.Idle, gone: lane.Gone,
 		held: map[packID]*pack{}, done: map[packID]bool{},
 		seen: time.Now(), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
@@ -196,6 +199,7 @@ func union(a, b []string) []string {
 func (c *Cursor) Run(ctx context.Context) {
 	var working sync.WaitGroup
 	working.Go(func() { c.keepAlive(ctx) })
+	working.Go(func() { c.markServed(ctx) })
 	for ctx.Err() == nil {
 		l, err := c.j.current(ctx)
 		if err != nil {

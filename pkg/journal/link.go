@@ -69,6 +69,8 @@ func (n names) allAlerts() string                 { return n.prefix + ".alerts.*
 func (n names) retry(lane string) string          { return n.prefix + ".retry." + token(lane) }
 func (n names) deadLetters(lane string) string    { return n.prefix + ".dead." + token(lane) }
 func (n names) refused() string                   { return n.prefix + ".refused" }
+func (n names) marksStream() string               { return n.prefix + "-served" }
+func (n names) mark(lane string) string           { return n.prefix + ".served." + token(lane) }
 func (n names) isRetry(subject string) bool       { return strings.HasPrefix(subject, n.prefix+".retry.") }
 func (n names) consumer(lane string) string       { return token(lane) }
 func (n names) laneOfConsumer(name string) string { return strings.ReplaceAll(name, "=", "/") }
@@ -157,6 +159,9 @@ func (l *link) makeStreams(ctx context.Context, cfg Config, n names) error {
 	})
 	if err != nil {
 		return fmt.Errorf("making the stream %s: %w", n.refusedStream(), err)
+	}
+	if cfg.URL != "" {
+		return l.makeMarks(ctx, cfg, n, storage)
 	}
 	return nil
 }

@@ -388,6 +388,10 @@ func (c *checker) predicate(e *filter.Compare, left *operand, texts []string) (p
 	if e.Modifier == filter.AnyOf && (e.Op == filter.OpEq || e.Op == filter.OpEqEq) {
 		return c.set(filter.OpIn, left.typ, texts)
 	}
+	if e.Modifier == filter.AnyOf && e.Op == filter.OpStartsWith && isText(left.typ) {
+		prefixes := newPrefixSet(texts)
+		return func(v field.Value) bool { return prefixes.begins(v.Str()) }, nil
+	}
 	parts := make([]predicate, 0, len(texts))
 	for _, text := range texts {
 		p, err := c.single(e.Op, left.typ, text)

@@ -172,7 +172,7 @@ func (c *Compiler) build(e filter.Expr, source event.Source, t event.Type) built
 	case *filter.And:
 		b = c.buildAll(e.Parts, source, t, false)
 	case *filter.Or:
-		b = c.buildAll(e.Parts, source, t, true)
+		b = c.buildAll(c.together(e.Parts, source), source, t, true)
 	case *filter.Not:
 		b = c.build(e.Part, source, t)
 		if test := b.test; test != nil {
@@ -191,6 +191,57 @@ func (c *Compiler) build(e filter.Expr, source event.Source, t event.Type) built
 	}
 	c.tests[key] = b
 	return b
+}
+
+// alternatives is how many tests of one field are worth a set.
+const alternatives = 3
+
+// together makes one test of those that are alternatives for one field, "fd.name startswith /a or fd.name startswith /b
+// or ...": the field is asked for once, and the texts are looked up instead of tried one after the other.
+func (c *Compiler) together(parts []filter.Expr, source event.Source) []filter.Expr {
+	texts := map[string][]filter.Operand{}
+	for _, part := range parts {
+		if key, e := c.alternative(part, source); e != nil {
+			texts[key] = append(texts[key], e.Right)
+		}
+	}
+	out := make([]filter.Expr, 0, len(parts))
+	for _, part := range parts {
+		key, e := c.alternative(part, source)
+		if e == nil || len(texts[key]) > 0 && len(texts[key]) < alternatives {
+			out = append(out, part)
+			continue
+		}
+		if texts[key] == nil {
+			continue // it is in the set of the first one
+		}
+		all := *e
+		all.Modifier, all.Right = filter.AnyOf, &filter.List{Items: texts[key], At: e.Pos()}
+		k := &checker{source: source, names: c.names, at: e.Pos(), text: e.Text()}
+		made, err := k.leaf(&all)
+		if err != nil {
+			return parts // what is valid alone is valid together; if not, nothing is lost
+		}
+		c.leaves[leafKey{&all, source}] = made
+		out = append(out, &all)
+		texts[key] = nil
+	}
+	return out
+}
+
+// alternative gives the test of a part that can stand in a set with others of the same key, nil for other parts.
+func (c *Compiler) alternative(part filter.Expr, source event.Source) (string, *filter.Compare) {
+	e, ok := part.(*filter.Compare)
+	if !ok || e.Modifier != filter.None || e.Op != filter.OpStartsWith && e.Op != filter.OpEq {
+		return "", nil
+	}
+	left, isField := e.Left.(*filter.Field)
+	_, isText := e.Right.(*filter.Literal)
+	l := c.leaves[leafKey{e, source}]
+	if !isField || !isText || l.constant != nil || len(l.hosts) > 0 {
+		return "", nil
+	}
+	return string(e.Op) + " " + filter.OperandString(left), e
 }
 
 // buildAll builds "and" (decisive false) or "or" (decisive true): the first part with the decisive outcome decides.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -213,6 +214,35 @@ func (s *textSet) has(text string) bool {
 	}
 	_, ok := s.texts[text]
 	return ok
+}
+
+// prefixSet is a set of texts that others may begin with. Each length among them is tried once, however many there are.
+type prefixSet struct {
+	texts   map[string]struct{}
+	lengths []int // ascending, each once
+}
+
+func newPrefixSet(prefixes []string) *prefixSet {
+	s := &prefixSet{texts: make(map[string]struct{}, len(prefixes))}
+	for _, p := range prefixes {
+		s.texts[p] = struct{}{}
+		s.lengths = append(s.lengths, len(p))
+	}
+	slices.Sort(s.lengths)
+	s.lengths = slices.Compact(s.lengths)
+	return s
+}
+
+func (s *prefixSet) begins(text string) bool {
+	for _, n := range s.lengths {
+		if n > len(text) {
+			return false
+		}
+		if _, ok := s.texts[text[:n]]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // pathSet is a set of paths that other paths may begin with.
