@@ -9,6 +9,7 @@ import (
 
 	pkgrules "github.com/tiercel/tiercel/pkg/rules"
 	"github.com/tiercel/tiercel/pkg/rules/load"
+	"github.com/tiercel/tiercel/pkg/rules/recorded"
 	"github.com/tiercel/tiercel/pkg/rules/rulefile"
 	"github.com/tiercel/tiercel/pkg/rules/ruletest"
 	"github.com/tiercel/tiercel/rules"
@@ -91,6 +92,22 @@ func TestOutputsTellWho(t *testing.T) {
 		}
 		if !slices.Contains(r.Tags, "terminal") || r.Desc == "" {
 			t.Errorf("%s has no tag 'terminal' or no description", r.Name)
+		}
+	}
+}
+
+// BenchmarkLine tests a typed line with the default rules: one that is usual, so that all of them are tried.
+func BenchmarkLine(b *testing.B) {
+	set := pkgrules.Compile(loaded(b), pkgrules.Options{})
+	ev, err := recorded.Decode([]byte(`{"type":"command","fields":{"shell.line":"kubectl get pods -n shop | grep web","shell.cwd":"/root/","container.id":"host"}}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var dst []*load.Rule
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst = set.Match(dst[:0], ev); len(dst) != 1 {
+			b.Fatal("not the last rule only")
 		}
 	}
 }

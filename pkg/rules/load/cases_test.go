@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,6 +157,28 @@ func BenchmarkLoadOfficialRules(b *testing.B) {
 	for b.Loop() {
 		if r := load.New(load.Options{Append: load.Suggested()}).Load("falco_rules.yaml", text); !r.OK() {
 			b.Fatal(r)
+		}
+	}
+}
+
+// BenchmarkLoadFourFiles loads as much as the four official files are together: four times the stable rules, each time
+// under other names.
+func BenchmarkLoadFourFiles(b *testing.B) {
+	text := string(shared(b, "rules", "falco_rules.yaml"))
+	var files []string
+	for i := range 4 {
+		files = append(files, strings.ReplaceAll(text, "- rule: ", fmt.Sprintf("- rule: %d ", i)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l := load.New(load.Options{Append: load.Suggested()})
+		for _, file := range files {
+			if r := l.Load("rules.yaml", file); !r.OK() {
+				b.Fatal(r)
+			}
+		}
+		if n := len(l.Rules()); n != 100 {
+			b.Fatalf("%d rules", n)
 		}
 	}
 }
