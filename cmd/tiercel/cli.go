@@ -75,7 +75,7 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.file, "config-file", c.file, "the same, as falcosidekick calls it")
 	_ = flags.MarkHidden("config-file") // it was just made
 	root.AddCommand(
-		c.runCommand(), c.checkCommand(), c.testCommand(), c.outputsCommand(),
+		c.runCommand(), c.checkCommand(), c.testCommand(), c.outputsCommand(), c.routeCommand(), c.migrateCommand(),
 		c.deadLettersCommand(), c.refusedCommand(), c.rulesCommand(), c.probeCommand(), c.configCommand(), c.versionCommand(), exitCodesTopic(),
 	)
 	return root

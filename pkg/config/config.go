@@ -8,6 +8,8 @@ package config
 import (
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/tiercel/tiercel/outputs"
 	"github.com/tiercel/tiercel/pkg/container/runtime"
 	"github.com/tiercel/tiercel/pkg/falcogrpc"
@@ -95,6 +97,8 @@ type Options struct {
 	File    string   // path of a YAML or JSON file; empty is none
 	Environ []string // NAME=value, as os.Environ gives it; nil is none
 	Specs   []outputs.Spec
+
+	node *yaml.Node // takes the place of what File holds; keys that nobody knows are warned of
 }
 
 // defaults gives the config without any outputs.

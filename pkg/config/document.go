@@ -29,9 +29,12 @@ type document struct {
 	retired  func(path string, at origin, text string) bool // notes a key that is read for nothing
 	environ  map[string]string                              // for ${env:NAME}
 
+	given *yaml.Node // what to read instead of a file's text
+
 	sections map[string]origin // where each section begins, by path
 	problems []Finding
 	raw      map[*yaml.Node]string // how values were written before something was put in their place
+	asked    map[string]bool       // variables that a value refers to
 	files    []string              // files whose text was put in the place of values
 	budget   int                   // nodes that may still be visited; merged anchors can stand for far more than the file holds
 }
@@ -47,6 +50,13 @@ func (d *document) Decoder(string) (viper.Decoder, error) { return d, nil }
 // Decode reads the file into a layer. Problems are gathered, not returned, so that all of them can be shown at once.
 func (d *document) Decode(data []byte, layer map[string]any) error {
 	d.budget = maxNodes
+	if d.given != nil {
+		if !isEmpty(d.given) {
+			d.substitute(d.given.Content[0])
+			d.section(d.given.Content[0], d.root, layer)
+		}
+		return nil
+	}
 	switch ext := strings.ToLower(filepath.Ext(d.file)); ext {
 	case ".toml", ".ini", ".properties", ".props", ".prop", ".hcl", ".tfvars", ".env", ".dotenv":
 		d.problem(0, "", "%s files are not read: expected YAML or JSON", ext)
@@ -291,11 +301,15 @@ func (d *document) unknown(p pair, s *setting) {
 	if s == d.root {
 		names = append(names, unbuiltNames()...)
 	}
+	text := "unknown key"
 	if meant := nearest(p.name, names); meant != "" {
-		d.problem(p.line, path, "unknown key, did you mean %s?", meant)
+		text += ", did you mean " + meant + "?"
+	}
+	if d.given != nil { // falcosidekick passes over it, too
+		d.foreign.warn(d.origin(p.line), path, text+"; it is left out")
 		return
 	}
-	d.problem(p.line, path, "unknown key")
+	d.problem(p.line, path, "%s", text)
 }
 
 var (

@@ -94,7 +94,7 @@ func (l *loader) misspelt(known map[string]string) {
 		unread[envName(path)] = true
 	}
 	for name, text := range l.environ {
-		if known[name] != "" || unread[name] || len(name) < 8 || l.unbuilt.owns(name) || strings.HasPrefix(text, "tcp://") {
+		if known[name] != "" || unread[name] || l.document.asked[name] || len(name) < 8 || l.unbuilt.owns(name) || strings.HasPrefix(text, "tcp://") {
 			continue // a service's address, as Kubernetes gives it to every container, is no setting
 		}
 		if instance := l.undeclared(name); instance != "" {

@@ -21,6 +21,7 @@ func Load(options Options) (*Config, []Warning, error) {
 	if err := l.declare(options.Specs); err != nil {
 		return nil, nil, err
 	}
+	l.document.given = options.node
 	if options.File != "" {
 		l.file(options.File)
 	}
@@ -72,7 +73,7 @@ func (l *loader) declare(specs []outputs.Spec) error {
 	l.unbuilt = newUnbuilt(l.foreign, l.root, l.warn)
 	l.document = &document{
 		root: l.root, instance: l.instance, isOutput: l.isOutput, foreign: l.unbuilt, retired: l.retired, environ: l.environ,
-		sections: make(map[string]origin), raw: make(map[*yaml.Node]string),
+		sections: make(map[string]origin), raw: make(map[*yaml.Node]string), asked: make(map[string]bool),
 	}
 	l.viper = viper.NewWithOptions(viper.WithDecoderRegistry(l.document))
 	l.viper.SetConfigType("yaml")
@@ -95,6 +96,14 @@ func (l *loader) declareOutput(name string, spec outputs.Spec) error {
 // file reads the config file into viper.
 func (l *loader) file(path string) {
 	l.document.file = path
+	if l.document.given != nil {
+		if err := l.viper.ReadConfig(bytes.NewReader(nil)); err != nil {
+			l.problem(origin{file: path}, "", "cannot read it: %v", err)
+		}
+		l.problems = append(l.problems, l.document.problems...)
+		l.document.problems = nil
+		return
+	}
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -78,6 +78,7 @@ func (d *document) expand(text string) (string, error) {
 			return held
 		}
 		name, otherwise, hasDefault := strings.Cut(m[2], ":-")
+		d.asked[name] = true
 		switch held, ok := d.environ[name]; {
 		case !variableName.MatchString(name):
 			return fail("expected the name of an environment variable in ${env:}, got %s", quote(name))

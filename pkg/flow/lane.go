@@ -118,7 +118,7 @@ func (l *lane) run(ctx, living context.Context) (finished bool) {
 			return false
 		}
 		if undisturbed.Err() != nil {
-			undisturbed = l.apply(ctx) //nolint:fatcontext // the same
+			undisturbed = l.apply(ctx)
 		}
 		waiting = l.buryExpired(living, waiting)
 		if len(waiting) == 0 {

@@ -66,6 +66,9 @@ func (c Common) Client(s Settings) (*http.Client, error) {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	if c.instead != nil {
+		client.Transport = c.instead
+	}
 	if c.wrap != nil {
 		client.Transport = c.wrap(client.Transport)
 	}

@@ -72,7 +72,7 @@ func UserAgent(version string) string {
 // 4 bytes are no secrets: to cut them out would only make the error unreadable. Where the error wraps a
 // [StatusError], its Body has been cut as well.
 func Do(ctx context.Context, client *http.Client, req *http.Request, secrets ...string) ([]byte, error) {
-	body, _, err := DoWhole(ctx, client, req, maxAnswer, secrets...)
+	body, _, err := DoWhole(ctx, client, req, maxAnswer, secrets...) //nolint:bodyclose // it has been read and closed
 	return body, err
 }
 

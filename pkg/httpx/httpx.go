@@ -17,13 +17,20 @@ type Common struct {
 	// TLS settings of every client.
 	TLSClient TLSClient `config:"tlsclient"`
 
-	wrap func(http.RoundTripper) http.RoundTripper
+	wrap    func(http.RoundTripper) http.RoundTripper
+	instead http.RoundTripper
 }
 
 // Wrapped returns a copy of c whose clients send through what wrap makes of their transport: to watch requests and
 // answers.
 func (c Common) Wrapped(wrap func(http.RoundTripper) http.RoundTripper) Common {
 	c.wrap = wrap
+	return c
+}
+
+// Instead returns a copy of c whose clients send through transport instead of the network.
+func (c Common) Instead(transport http.RoundTripper) Common {
+	c.instead = transport
 	return c
 }
 
