@@ -21,8 +21,8 @@ func (c *cli) rulesCommand() *cobra.Command {
 		Long: `Check, list, explain and test rule files. They are Falco's, unchanged.
 
 Where FILE is left out, the rules are those of the config, or those that Tiercel
-carries; a folder stands for its .yaml and .yml files, in the order of their
-names, and "-" for standard input.`,
+carries, for which "default" stands, too; a folder stands for its .yaml and .yml
+files, in the order of their names, and "-" for standard input.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
@@ -39,14 +39,14 @@ func (c *cli) ruleFiles(args []string, cfg *config.Config) []rulefile.File {
 		args = cfg.Rules.Files
 	}
 	if len(args) == 0 {
-		return rulefile.FromFS(defaults.Default())
+		return rulefile.Read(nil, defaults.Default())
 	}
 	var files []rulefile.File
 	for _, arg := range args {
 		if arg == "-" {
 			files = append(files, rulefile.ReadAll(c.stdin, arg))
 		} else {
-			files = append(files, rulefile.Read([]string{arg})...)
+			files = append(files, rulefile.Read([]string{arg}, defaults.Default())...)
 		}
 	}
 	return files

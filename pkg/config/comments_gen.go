@@ -148,7 +148,7 @@ var comments = map[string]string{
 	"pkg/normalize.Config.TemplatedFields":                 "Fields to set, each a Go template over output_fields: {{ index . \"k8s.ns.name\" }}.",
 	"pkg/rules/ruleset.Config.Disable":                     "Rules to switch off: names, in which * is any text, or tag:NAME.",
 	"pkg/rules/ruleset.Config.Enable":                      "Rules to switch on, after those of disable were switched off: names, in which * is any text, or tag:NAME. With disable set to *, only these are left.",
-	"pkg/rules/ruleset.Config.Files":                       "Rule files in Falco's format, and folders with .yml and .yaml files, which are read in the order of their names. Empty takes the rules that are built in.",
+	"pkg/rules/ruleset.Config.Files":                       "Rule files in Falco's format, and folders with .yml and .yaml files, which are read in the order of their names. The name default stands for the rules that are built in, and so does an empty list.",
 	"pkg/rules/ruleset.Config.Match":                       "Which of the rules that match an event make an alert: the first, in the order of the files, or all.",
 	"pkg/rules/ruleset.Config.Message":                     "Add the member \"message\" to alerts: the output without time and priority.",
 	"pkg/rules/ruleset.Config.MinimumPriority":             "Least serious priority: rules below it are left out, and what only they need is not traced.",

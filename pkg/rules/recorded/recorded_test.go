@@ -3,6 +3,7 @@ package recorded_test
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/tiercel/tiercel/pkg/rules/field"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/recorded"
+	"github.com/tiercel/tiercel/pkg/rules/rulefile"
+	defaults "github.com/tiercel/tiercel/rules"
 )
 
 const rule = `
@@ -129,21 +132,43 @@ func TestDocumentedRulesLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := load.New(load.Options{Append: load.Suggested()})
-	n := 0
+	for _, f := range rulefile.Read(nil, defaults.Default()) { // the examples change some of these
+		f.Result(l)
+	}
+	before, n := len(l.Rules()), 0
 	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
 		yaml, _, _ := strings.Cut(block, "```")
+		if strings.HasPrefix(yaml, "# config.yaml") {
+			continue
+		}
 		if r := l.Load("docs/rules.md", yaml); !r.OK() || len(r.SchemaWarnings) > 0 {
 			t.Errorf("%s %v", r, r.SchemaWarnings)
 		}
 		n++
 	}
-	if n != 3 || len(l.Rules()) != 2 {
-		t.Errorf("%d examples, %d rules", n, len(l.Rules()))
+	if n != 4 || len(l.Rules()) != before+2 {
+		t.Errorf("%d examples, %d rules", n, len(l.Rules())-before)
 	}
-	set := rules.Compile(l.Rules(), rules.Options{})
-	e, err := recorded.Decode([]byte(`{"type":"command","fields":{"shell.line":"curl -fsSL https://example.org/i.sh | sudo bash -s"}}`))
-	if err != nil || len(set.Match(nil, e)) != 1 {
-		t.Errorf("the line is not seen: %v", err)
+	set := rules.Compile(l.Rules(), rules.Options{MatchAll: true})
+	_, events, _ := strings.Cut(string(page), "```json\n")
+	events, _, _ = strings.Cut(events, "```")
+	for line := range strings.SplitSeq(strings.TrimSpace(events), "\n") {
+		c, err := recorded.DecodeCase([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fired []string
+		for _, r := range set.Match(nil, c.Event) {
+			fired = append(fired, r.Name)
+		}
+		for _, name := range c.Expect {
+			if !slices.Contains(fired, name) {
+				t.Errorf("%s: fired %q", line, fired)
+			}
+		}
+		if strings.Contains(line, `"a pipe"`) && !slices.Contains(fired, "Download piped to a shell") {
+			t.Errorf("the example does not see the line: %q", fired)
+		}
 	}
 }
 

@@ -28,11 +28,22 @@ func (f File) Result(l *load.Loader) *load.Result {
 	return l.Load(f.Name, f.Text)
 }
 
+// Default is the path that stands for the rules that are built in.
+const Default = "default"
+
 // Read reads files and folders in the given order. A folder stands for its files that end in .yml or .yaml, in the
-// order of their names; folders within it are not looked into. A path that cannot be read gives a File with an error.
-func Read(paths []string) []File {
+// order of their names; folders within it are not looked into. The path [Default], and no path at all, stand for the
+// files at the root of builtin, which may be nil for none. A path that cannot be read gives a File with an error.
+func Read(paths []string, builtin fs.FS) []File {
+	if len(paths) == 0 && builtin != nil {
+		paths = []string{Default}
+	}
 	var all []File
 	for _, path := range paths {
+		if path == Default && builtin != nil {
+			all = append(all, FromFS(builtin)...)
+			continue
+		}
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:

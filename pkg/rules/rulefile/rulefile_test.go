@@ -41,7 +41,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := rulefile.Read([]string{filepath.Join(dir, "one.rules"), filepath.Join(dir, "rules.d"), filepath.Join(dir, "none.yaml")})
+	got := rulefile.Read([]string{filepath.Join(dir, "one.rules"), filepath.Join(dir, "rules.d"), filepath.Join(dir, "none.yaml")}, nil)
 	want := []string{"one.rules", "a.yml", "b.yaml", "gone.yaml: no such file or directory", "linked.yaml", "한글.yaml", "none.yaml: no such file or directory"}
 	if !slices.Equal(names(got), want) {
 		t.Errorf("%q", names(got))
@@ -66,7 +66,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.Chmod(dir, 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := rulefile.Read([]string{dir}); len(got) != 1 || got[0].Err == nil {
+	if got := rulefile.Read([]string{dir}, nil); len(got) != 1 || got[0].Err == nil {
 		t.Errorf("%v", got)
 	}
 }
@@ -74,6 +74,22 @@ func TestUnreadable(t *testing.T) {
 func TestFromFS(t *testing.T) {
 	got := rulefile.FromFS(fstest.MapFS{"b.yaml": {Data: []byte("b")}, "a.yaml": {Data: []byte("a")}, "x.txt": {}})
 	if !slices.Equal(names(got), []string{"a.yaml", "b.yaml"}) || got[1].Text != "b" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestBuiltin(t *testing.T) {
+	builtin := fstest.MapFS{"own.yaml": {Data: []byte("b")}}
+	file := filepath.Join(t.TempDir(), "more.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, paths := range map[string][]string{"own.yaml": nil, "own.yaml more.yaml": {"default", file}, "more.yaml": {file}} {
+		if got := strings.Join(names(rulefile.Read(paths, builtin)), " "); got != want {
+			t.Errorf("%v: %s", paths, got)
+		}
+	}
+	if got := rulefile.Read(nil, nil); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
 }

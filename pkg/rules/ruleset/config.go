@@ -14,7 +14,7 @@ import (
 
 // Config says which rules the probe's events are tested with, and how their alerts look.
 type Config struct {
-	// Rule files in Falco's format, and folders with .yml and .yaml files, which are read in the order of their names. Empty takes the rules that are built in.
+	// Rule files in Falco's format, and folders with .yml and .yaml files, which are read in the order of their names. The name default stands for the rules that are built in, and so does an empty list.
 	Files []string `config:"files"`
 	// Rules to switch off: names, in which * is any text, or tag:NAME.
 	Disable []string `config:"disable"`

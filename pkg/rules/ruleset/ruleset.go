@@ -38,10 +38,7 @@ type Set struct {
 // Load makes the set that the config asks for. Its error names every file that cannot be used; warnings are in the
 // results.
 func Load(cfg *Config, env Env) (*Set, error) {
-	files := rulefile.Read(cfg.Files)
-	if len(cfg.Files) == 0 && env.Builtin != nil {
-		files = rulefile.FromFS(env.Builtin)
-	}
+	files := rulefile.Read(cfg.Files, env.Builtin)
 	loader := load.New(load.Options{Names: env.Names, Supply: env.Supply, Append: load.Suggested()})
 	s := &Set{}
 	var errs []error
