@@ -46,6 +46,9 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 	a.probe = source
 	a.onStop("probe", source.Close)
 	a.addInput(input{name: "probe", source: source, health: up})
+	a.onReload(reloader{"rules", []string{"rules."}, func(_ context.Context, cfg *config.Config) (func(), error) {
+		return source.Prepare(cfg.Rules)
+	}})
 	return nil
 }
 

@@ -3,9 +3,12 @@
 package probe_test
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +88,7 @@ func stableActions() []action {
 			upper := overlay(w.T)
 			w.enter(copyOf(w.T, w.act, upper, "dropped"), "true")
 		}, want: map[string]string{"evt.arg.flags": "EXE_WRITABLE|EXE_UPPER_LAYER", "proc.name": "dropped"}},
-		{rule: "Debugfs Launched in Privileged Container", skip: "whether a container is privileged is known from its engine; see the tests with Docker"},
+		{rule: "Debugfs Launched in Privileged Container", skip: "whether a container is privileged is known from its engine: TestPrivilegedContainer"},
 		{
 			rule: "Read sensitive file untrusted", do: func(w *world) { run(w.T, "cat", "/etc/shadow") },
 			want: map[string]string{"fd.name": "/etc/shadow", "proc.name": "cat", "evt.type": "openat"},
@@ -169,7 +172,7 @@ func newWorld(t *testing.T) *world {
 	act := filepath.Join(programs(t), "act")
 	w := &world{T: t, dir: t.TempDir(), act: act}
 	w.box = runtimes.NewRunc(t).Start(t, runtimes.Spec{Mounts: map[string]string{"/act": filepath.Dir(act)}})
-	_, w.enter = cgroup(t)
+	w.enter = cgroup(t, containerID())
 	return w
 }
 
@@ -227,5 +230,71 @@ func terminal(t *testing.T, command *exec.Cmd) {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Error("the command on the terminal does not end")
+	}
+}
+
+// TestShellInAContainerReachesTheWebhook is the way from a shell in a container to the wire, with the rules that are
+// built in.
+func TestShellInAContainerReachesTheWebhook(t *testing.T) {
+	x := start(t, "probe: {hostname: node-1}\nrules: {time: iso8601}\n")
+	box := runtimes.NewRunc(t).Start(t, runtimes.Spec{})
+	terminal(t, box.Exec(t.Context(), true, "sh", "-c", "exit 0"))
+	a, body := x.wait("Shell with a terminal in a container", nil)
+	if a == nil {
+		return
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		t.Fatal(err)
+	}
+	delete(members, "uuid") // which every alert gets here, Falco's too
+	got := slices.Sorted(maps.Keys(members))
+	if want := []string{"hostname", "output", "output_fields", "priority", "rule", "source", "tags", "time"}; !slices.Equal(got, want) {
+		t.Errorf("the members are %q, want %q", got, want)
+	}
+	short := box.ID[:min(len(box.ID), 12)]
+	for name, want := range map[string]string{
+		"container.id": short, "proc.cmdline": "sh -c exit 0", "user.name": "root", "k8s.ns.name": "null", "k8s.pod.name": "null",
+	} {
+		if got := a.text(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if tty := a.text("proc.tty"); tty == "0" || tty == "" {
+		t.Errorf("the terminal is %q", tty)
+	}
+	if a.Hostname != "node-1" || a.Source != "syscall" {
+		t.Errorf("host %q, source %q", a.Hostname, a.Source)
+	}
+	// 2016-08-04T16:17:57.881781397+0000: Notice …
+	prefix, _, _ := strings.Cut(a.Output, ": ")
+	if _, err := time.Parse("2006-01-02T15:04:05.000000000-0700", prefix); err != nil || !strings.HasPrefix(a.Output, prefix+": "+a.Priority+" ") {
+		t.Errorf("the output begins otherwise than Falco's: %q", a.Output)
+	}
+	if _, err := time.Parse(time.RFC3339Nano, a.Time); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPrivilegedContainer needs what only the engine of a container knows: that it is privileged, and its image.
+func TestPrivilegedContainer(t *testing.T) {
+	path := data(t, "rules", "falco_rules.yaml")
+	programs := programs(t)
+	engine := runtimes.NewDocker(t)
+	x := start(t, "rules: {files: ["+path+"], match: all}\ncontainers: {sockets: ['docker:"+engine.Socket+"']}\nprobe: {containerwait: 5s}\n")
+	// Where not all capabilities are there, the engine cannot start what it made. A program in its cgroup is the same to us.
+	box := engine.Create(t, runtimes.Spec{}, "--privileged")
+	cgroup(t, box.ID)(copyOf(t, filepath.Join(programs, "act"), t.TempDir(), "debugfs"), "true")
+	a, body := x.wait("Debugfs Launched in Privileged Container", nil)
+	if a == nil {
+		return
+	}
+	for name, want := range map[string]string{
+		"container.id": box.ID[:12], "container.name": box.Name, "container.image.repository": "docker.io/library/tiercel-busybox", "container.image.tag": "1.0",
+		"proc.name": "debugfs",
+	} {
+		if got := a.text(name); got != want {
+			t.Errorf("%s is %q, want %q in %s", name, got, want, body)
+		}
 	}
 }

@@ -86,13 +86,14 @@ type alert struct {
 	Fields   map[string]json.RawMessage `json:"output_fields"`
 }
 
-// text gives a field as a text, numbers as they stand in the JSON.
+// text gives a field as a text; numbers and null as they stand in the JSON.
 func (a *alert) text(name string) string {
+	raw := string(a.Fields[name])
 	var text string
-	if json.Unmarshal(a.Fields[name], &text) == nil {
+	if strings.HasPrefix(raw, `"`) && json.Unmarshal([]byte(raw), &text) == nil {
 		return text
 	}
-	return string(a.Fields[name])
+	return raw
 }
 
 // start starts the program with a webhook and more settings, and waits until it watches.
@@ -207,12 +208,17 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// cgroup makes a cgroup as the Docker engine does, in every hierarchy, and gives the id of its container.
-func cgroup(t *testing.T) (id string, enter func(name string, args ...string)) {
-	t.Helper()
+// containerID makes the id of a container that no engine knows.
+func containerID() string {
 	var random [32]byte
 	_, _ = rand.Read(random[:])
-	id = hex.EncodeToString(random[:])
+	return hex.EncodeToString(random[:])
+}
+
+// cgroup makes the cgroup of a container as the Docker engine does, in every hierarchy, and gives what runs programs in
+// it, with all that root may do.
+func cgroup(t *testing.T, id string) (enter func(name string, args ...string)) {
+	t.Helper()
 	var procs []string
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"} {
 		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err != nil {
@@ -233,7 +239,7 @@ func cgroup(t *testing.T) (id string, enter func(name string, args ...string)) {
 		})
 		procs = append(procs, filepath.Join(dir, "cgroup.procs"))
 	}
-	return id, func(name string, args ...string) {
+	return func(name string, args ...string) {
 		t.Helper()
 		script := ""
 		for _, file := range procs {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
@@ -77,25 +78,33 @@ func (s *Source) use(next *current) {
 	}
 }
 
-// Prepare loads the rules of a config, and gives what takes them into use. Events go on being tested with the old ones
-// until then. After an error the old ones stay.
-func (s *Source) Prepare(cfg ruleset.Config) (commit func() error, err error) {
+// Prepare loads the rules of a config, and gives what takes them into use, or nil when nothing changed. Events go on being
+// tested with the old ones until then. After an error the old ones stay. A file that is wrong under a config that is the
+// same is no error of the config: it is said, and the old rules stay.
+func (s *Source) Prepare(cfg ruleset.Config) (commit func(), err error) {
+	now := s.rules.Load()
+	same := reflect.DeepEqual(cfg, now.config)
+	if same && ruleset.Look(&cfg).Equal(now.stamp) {
+		return nil, nil //nolint:nilnil // there is nothing to do
+	}
 	next, err := s.load(cfg, false)
 	if err != nil {
 		s.refuse(err)
+		if same {
+			return nil, nil //nolint:nilnil // there is nothing to do
+		}
 		return nil, err
 	}
-	return func() error { return s.swap(next) }, nil
+	return func() { s.swap(next) }, nil
 }
 
 // swap takes other rules into use. Calls that only they ask for are traced first, so that none of their events is missing.
-func (s *Source) swap(next *current) error {
+func (s *Source) swap(next *current) {
 	before := s.rules.Load()
 	both := append(s.syscalls(before), s.syscalls(next)...)
 	if err := s.setSyscalls(both); err != nil {
-		err = fmt.Errorf("tracing what the rules ask for: %w", err)
-		s.refuse(err)
-		return err
+		s.refuse(fmt.Errorf("tracing what the rules ask for: %w", err))
+		return
 	}
 	s.use(next)
 	if err := s.setSyscalls(s.syscalls(next)); err != nil {
@@ -105,7 +114,6 @@ func (s *Source) swap(next *current) error {
 	s.deps.Log.Info("the rules were loaded again", "rules", len(next.Rules()))
 	s.say(ruleReloaded, alert.Notice, fmt.Sprintf("The rules were loaded again | rules=%d before=%d", len(next.Rules()), len(before.Rules())),
 		number("rules", len(next.Rules())), number("rules.before", len(before.Rules())))
-	return nil
 }
 
 // refuse says why the old rules stay.
@@ -141,8 +149,8 @@ func (s *Source) watch(ctx context.Context) {
 		case !stamp.Equal(seen): // somebody may still be writing
 		default:
 			s.setTried(stamp)
-			if commit, err := s.Prepare(now.config); err == nil {
-				_ = commit() // says itself what went wrong
+			if commit, _ := s.Prepare(now.config); commit != nil { // it says itself what went wrong
+				commit()
 			}
 		}
 		seen = stamp
