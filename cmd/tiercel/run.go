@@ -53,7 +53,7 @@ func (c *cli) serve(cmd *cobra.Command, _ []string) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	a, err := app.New(cmd.Context(), cfg, app.Deps{Version: c.version, Log: log, Stdout: c.stdout, Load: c.load, Signals: hangups})
+	a, err := app.New(cmd.Context(), cfg, app.Deps{Version: c.version, Log: log, Stdin: c.stdin, Stdout: c.stdout, Load: c.load, Signals: hangups})
 	if err != nil {
 		return err
 	}

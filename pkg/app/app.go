@@ -57,6 +57,7 @@ type stop struct {
 type Deps struct {
 	Version string
 	Log     *slog.Logger
+	Stdin   io.Reader // for inputs.stdin
 	Stdout  io.Writer
 
 	// Load reads the config again; nil never does. It is called at each signal, and when files of the config change.
@@ -127,7 +128,7 @@ func (a *App) build(ctx context.Context, cfg *config.Config, deps Deps) error {
 	if err != nil {
 		return err
 	}
-	if err := a.buildInputs(ctx, cfg, deps, registry); err != nil {
+	if err := a.buildStreams(ctx, cfg, deps, registry); err != nil {
 		return err
 	}
 	a.http, err = httpsource.New(ctx, cfg.HTTP, httpsource.Deps{

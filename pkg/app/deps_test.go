@@ -34,7 +34,7 @@ var floors = []struct {
 		"what the kernel says, and nothing of what it means: everything above can be tried without a kernel",
 	},
 	{
-		[]string{"pkg/certs", "pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/source", "pkg/telemetry"},
+		[]string{"pkg/certs", "pkg/container", "pkg/httpx", "pkg/journal", "pkg/normalize", "pkg/rules", "pkg/socket", "pkg/source", "pkg/telemetry"},
 		"each does one thing and is given what it needs; two that knew each other would be one",
 	},
 	{
@@ -126,10 +126,11 @@ var homes = []home{
 	{"github.com/spf13/cobra", []string{"cmd/tiercel"}, "arguments are the command's affair"},
 	{"github.com/spf13/viper", []string{"pkg/config"}, "nobody asks for a key by its name but the loader"},
 	{"go.yaml.in/yaml/v3", []string{"pkg/config", "pkg/rules", "cmd/tiercel"}, "config files, rules files, and output for -o yaml"},
+	{"github.com/leodido/go-syslog/v4", []string{"pkg/source/syslogsource"}, "the forms of syslog messages"},
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
-	{"golang.org/x/sys", []string{"test/probe", "test/terminals", "probe", "pkg/falcogrpc", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
+	{"golang.org/x/sys", []string{"test/probe", "test/terminals", "probe", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session", "test/terminals"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/grpc", []string{"pkg/container", "pkg/falcogrpc", "pkg/source/grpcsource", "test/*"}, "Falco's gRPC API, both ends of it; container runtimes"},

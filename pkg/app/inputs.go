@@ -10,9 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/tiercel/tiercel/pkg/config"
 	"github.com/tiercel/tiercel/pkg/source"
-	"github.com/tiercel/tiercel/pkg/source/grpcsource"
 )
 
 // input is one way in.
@@ -27,30 +25,6 @@ type input struct {
 
 // inputs are the ways in, in the order of building.
 type inputs []input
-
-// buildInputs makes the inputs that the config asks for, besides the receiver.
-func (a *App) buildInputs(_ context.Context, cfg *config.Config, deps Deps, reg prometheus.Registerer) error {
-	m := source.NewMetrics(reg)
-	add := func(name string, vital bool, build func(*source.Door, *source.Health) (source.Source, error)) error {
-		h := health(deps.Log, name)
-		door := source.NewDoor(name, component(deps.Log, "input").With("input", name), m, a.refuseOf)
-		s, err := build(door, h)
-		if err != nil {
-			return fmt.Errorf("input %s: %w", name, err)
-		}
-		a.addInput(input{name: name, source: s, health: h, vital: vital})
-		return nil
-	}
-	for _, address := range cfg.Inputs.GRPC.Addresses {
-		err := add("grpc "+address, false, func(door *source.Door, h *source.Health) (source.Source, error) {
-			return grpcsource.New(cfg.Inputs.GRPC, address, door, h), nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // addInput takes an input in. Whoever built its source pushes the end of it with onStop, where it has one.
 func (a *App) addInput(one input) { a.inputs = append(a.inputs, one) }

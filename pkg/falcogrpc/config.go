@@ -2,7 +2,6 @@ package falcogrpc
 
 import (
 	"errors"
-	"io/fs"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/certs"
 	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/size"
+	"github.com/tiercel/tiercel/pkg/socket"
 )
 
 // Config is where alerts are given to subscribers.
@@ -62,8 +62,8 @@ func (c *Config) Validate() error {
 		}
 		secure = secure || network == "tcp"
 	}
-	if _, err := c.socketMode(); err != nil {
-		wrong("socketmode", "expected an octal mode, 0660 for example, got %q", c.SocketMode)
+	if _, err := socket.Mode(c.SocketMode); err != nil {
+		wrong("socketmode", "%v", err)
 	}
 	if secure {
 		if err := c.certificates().Check(); err != nil {
@@ -84,11 +84,6 @@ func (c *Config) Validate() error {
 
 func (c *Config) certificates() certs.Server {
 	return certs.Server{CertFile: c.CertFile, KeyFile: c.KeyFile, CACertFile: c.CACertFile, Mutual: true}
-}
-
-func (c *Config) socketMode() (fs.FileMode, error) {
-	mode, err := strconv.ParseUint(c.SocketMode, 8, 9)
-	return fs.FileMode(mode), err
 }
 
 var errAddress = errors.New("expected unix:///absolute/path or host:port")
