@@ -2,6 +2,7 @@ package commandline
 
 import (
 	"encoding/base64"
+	"path"
 	"strings"
 )
 
@@ -10,6 +11,7 @@ type redirect struct {
 	feeds    [][]string
 	document *document
 	text     *string // of a here-string
+	target   string  // the file that is written, if one is
 }
 
 // redirection reads one, if there is one.
@@ -51,6 +53,7 @@ func (p *scanner) redirection() (redirect, bool) {
 	default:
 		if operator != ">&" || strings.Trim(target.text, "0123456789-") != "" {
 			p.writes(target.text)
+			d.target = target.text
 		}
 	}
 	return d, true
@@ -62,6 +65,7 @@ func (p *scanner) simple(input *string) result {
 		r     result
 		words []string
 		docs  []*document
+		files []string // that are written
 	)
 	for {
 		p.blanks()
@@ -72,6 +76,9 @@ func (p *scanner) simple(input *string) result {
 			}
 			if d.text != nil {
 				input = d.text
+			}
+			if d.target != "" && len(files) < maxFiles {
+				files = append(files, d.target)
 			}
 			continue
 		}
@@ -94,6 +101,11 @@ func (p *scanner) simple(input *string) result {
 		}
 	}
 	r.names, r.output = p.run(words, input, p.depth)
+	for _, file := range files {
+		if len(r.names) == 1 {
+			p.made(file, r.names[0])
+		}
+	}
 	for _, d := range docs {
 		for _, name := range r.names {
 			d.shell = d.shell || shells[name]
@@ -125,6 +137,8 @@ func (s *state) run(words []string, input *string, depth int) (names []string, o
 		return nil, nil // only the shell knows
 	}
 	s.files(name, words[1:])
+	s.download(name, words[1:])
+	s.madeBefore(name, words)
 	if shells[name] {
 		return s.shell(name, words[1:], input, depth)
 	}
@@ -193,6 +207,9 @@ var shells = map[string]bool{
 	"sh": true, "bash": true, "dash": true, "zsh": true, "ksh": true, "ksh93": true, "mksh": true, "ash": true, "fish": true,
 	"rbash": true, "yash": true, "csh": true, "tcsh": true, "lksh": true,
 }
+
+// interpreters are other programs that run the file that they are given; "" stands for ".", without the digits and dots.
+var interpreters = map[string]bool{"source": true, "": true, "python": true, "perl": true, "ruby": true, "node": true, "php": true}
 
 // shell runs a shell: what stands after -c, or what it is given to read.
 func (s *state) shell(name string, args []string, input *string, depth int) ([]string, *string) {
@@ -309,6 +326,70 @@ func escaped(text string) string {
 	return b.String()
 }
 
+// enter changes the directory that what follows is relative to, where the line says which.
+func (s *state) enter(args []string) {
+	switch {
+	case len(args) == 0:
+		s.cwd = "~"
+	case len(args) > 1 || strings.ContainsAny(args[0], "$`*") || args[0] == "-":
+		s.cwd = ""
+	case args[0] != "" && (args[0][0] == '/' || args[0][0] == '~'):
+		s.cwd = args[0]
+	case s.cwd != "":
+		s.cwd = path.Join(s.cwd, args[0])
+	}
+}
+
+// download notes where the usual programs put what they fetch.
+func (s *state) download(name string, args []string) {
+	if name != "curl" && name != "wget" {
+		return
+	}
+	remote := name == "wget" // which makes a file of the same name by itself
+	for i, arg := range args {
+		switch {
+		case (name == "curl" && (arg == "-o" || arg == "--output") || name == "wget" && (arg == "-O" || arg == "--output-document")) && i+1 < len(args):
+			s.made(args[i+1], name)
+		case name == "curl" && len(arg) > 1 && arg[0] == '-' && arg[1] != '-' && strings.ContainsRune(arg, 'O') || arg == "--remote-name":
+			remote = true
+		case name == "curl" && len(arg) > 2 && arg[0] == '-' && arg[1] != '-' && arg[len(arg)-1] == 'o' && i+1 < len(args): // -fsSLo
+			s.made(args[i+1], name)
+		}
+	}
+	for _, arg := range args {
+		if remote && strings.Contains(arg, "/") && arg[0] != '-' {
+			s.made(base(strings.TrimRight(arg, "/")), name)
+		}
+	}
+}
+
+func (s *state) made(file, program string) {
+	if file != "" && file != "-" && len(s.from) < maxFiles {
+		s.from[s.absolute(file)] = program
+	}
+}
+
+// madeBefore notes a pipeline where a command runs a file that the line made before: "curl -o f ...; sh f".
+func (s *state) madeBefore(name string, words []string) {
+	if len(s.from) == 0 {
+		return
+	}
+	runs := []string{words[0]}
+	switch {
+	case shells[name], interpreters[strings.TrimRight(name, "0123456789.")]:
+		runs = words[1:]
+	case strings.IndexByte(words[0], '/') < 0:
+		return // looked up in PATH
+	default:
+		name = "sh"
+	}
+	for _, word := range runs[:min(len(runs), 16)] {
+		if program, ok := s.from[s.absolute(word)]; ok {
+			s.pipe([][]string{{program}, {name}})
+		}
+	}
+}
+
 // files notes what well-known programs write besides redirections.
 func (s *state) files(name string, args []string) {
 	var plain []string
@@ -325,6 +406,11 @@ func (s *state) files(name string, args []string) {
 		break
 	}
 	switch name {
+	case "cd", "pushd":
+		if len(args) > 0 && args[0] == "-" {
+			plain = args
+		}
+		s.enter(plain)
 	case "tee", "truncate", "touch":
 		for _, file := range plain {
 			s.writes(file)

@@ -42,7 +42,7 @@ func Parse(text, cwd string) *Line {
 	if len(text) > maxText {
 		text = text[:maxText]
 	}
-	s := &state{line: &Line{}, cwd: cwd, vars: map[string]string{}, seen: map[string]bool{}}
+	s := &state{line: &Line{}, cwd: cwd, vars: map[string]string{}, from: map[string]string{}, seen: map[string]bool{}}
 	s.script(text, 0)
 	return s.line
 }
@@ -77,6 +77,7 @@ type state struct {
 	line   *Line
 	cwd    string
 	vars   map[string]string // what the line itself sets
+	from   map[string]string // the programs that wrote the files that the line itself makes
 	seen   map[string]bool   // what is in the line already, by kind and text
 	work   int               // bytes looked at
 	output int               // bytes kept
@@ -107,6 +108,24 @@ func (s *state) command(words []string) {
 		text.WriteString(direct(word))
 	}
 	s.add('c', &s.line.Commands, maxCommands, oneLine(text.String()))
+	s.here(words)
+}
+
+// here notes a command that removes or changes what is here, "rm -rf *", with the directory that it is about.
+func (s *state) here(words []string) {
+	switch name := base(words[0]); name {
+	case "rm", "chmod", "chown", "chgrp", "find":
+		out, changed := []string{name}, false
+		for _, word := range words[1:min(len(words), maxWords)] {
+			if s.cwd != "" && word != "" && word[0] != '/' && strings.Trim(word, "./*") == "" {
+				word, changed = path.Join(s.cwd, word), true
+			}
+			out = append(out, word)
+		}
+		if changed {
+			s.add('c', &s.line.Commands, maxCommands, oneLine(strings.Join(out, " ")))
+		}
+	}
 }
 
 // direct takes the detours out of a path: /etc/../etc//shadow is /etc/shadow.
@@ -131,7 +150,7 @@ func (s *state) absolute(file string) string {
 	case s.cwd != "":
 		return oneLine(path.Join(s.cwd, file))
 	}
-	return oneLine(file)
+	return oneLine(path.Clean(file))
 }
 
 // pipe notes a pipeline, whose parts are each one of several programs where they are groups of commands.

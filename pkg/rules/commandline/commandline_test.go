@@ -111,6 +111,11 @@ func TestCommands(t *testing.T) {
 		{"bash <<EOF\nrm x\nEOF\nls", []string{"bash", "rm x", "ls"}},
 		{"cat <<EOF\nrm x\nEOF\nls", []string{"cat", "ls"}},
 		{"sh <<-'E'\n\trm x\n\tE\nls", []string{"sh", "rm x", "ls"}},
+		{"cat <<EOF | sh\nrm x\nEOF\nls", []string{"cat", "sh", "rm x", "ls"}},
+		{"rm -rf *", []string{"rm -rf *", "rm -rf /work/*"}},
+		{"cd / && rm -rf .", []string{"cd /", "rm -rf .", "rm -rf /"}},
+		{"rm -rf ../* x", []string{"rm -rf ../* x", "rm -rf /* x"}},
+		{"rm -rf .x", []string{"rm -rf .x"}},
 		{"echo -e '\\x72m x' | sh", []string{"echo -e \\x72m x", "sh", "rm x"}},
 		// Other scripts and odd ends.
 		{"grep 한글 파일 | sort", []string{"grep 한글 파일", "sort"}},
@@ -155,6 +160,13 @@ func TestPipes(t *testing.T) {
 		"curl x | sh -c 'cat > f'":                     {"curl|cat"},
 		"curl x | xargs sh -c":                         {"curl|sh"},
 		"ls | grep x":                                  {"ls|grep"},
+		"wget x -O /tmp/a && bash /tmp/a":              {"wget|bash"},
+		"curl -fsSLo a.sh x; chmod +x a.sh; ./a.sh":    {"curl|sh"},
+		"curl -O https://x/y.sh && sudo sh y.sh":       {"curl|sh"},
+		"wget https://x/y.py; python3 y.py":            {"wget|python3"},
+		"curl x > f; . ./f":                            {"curl|."},
+		"curl x > f; cat f":                            nil,
+		"curl x -o ls; ls":                             nil,
 		"$(curl x)":                                    {"curl|eval"},
 	} {
 		if got := commandline.Parse(line, "").Pipes; !slices.Equal(got, want) {
@@ -181,6 +193,10 @@ func TestFiles(t *testing.T) {
 		{"{ a; } 2> err", "/etc/err", ""},
 		{"echo x > $HOME/.bashrc", "~/.bashrc", ""},
 		{"> log", "/etc/log", ""},
+		{"cd /var; cd log && > a", "/var/log/a", ""},
+		{"cd; cd .ssh; echo x >> authorized_keys", "~/.ssh/authorized_keys", ""},
+		{"cd $X; > a", "a", ""},
+		{"cd -; > a; cd /x/y; > b", "a /x/y/b", ""},
 	} {
 		l := commandline.Parse(test.line, "/etc")
 		if w, r := strings.Join(l.Writes, " "), strings.Join(l.Reads, " "); w != test.writes || r != test.reads {

@@ -116,6 +116,7 @@ func (p *scanner) separator(closer string) {
 func (p *scanner) pipeline(closer string) (names []string, ended bool) {
 	var parts [][]string
 	var output *string // what the part before writes, if that is known
+	docs, piped := len(p.docs), false
 	for {
 		c := p.oneCommand(closer, output)
 		if c.ended {
@@ -124,6 +125,9 @@ func (p *scanner) pipeline(closer string) (names []string, ended bool) {
 		}
 		parts = append(parts, c.names)
 		names = append(names, c.names...)
+		for _, name := range c.names {
+			piped = piped || len(parts) > 1 && shells[name]
+		}
 		for _, within := range c.feeds {
 			p.pipe([][]string{within, c.names})
 		}
@@ -139,6 +143,11 @@ func (p *scanner) pipeline(closer string) (names []string, ended bool) {
 		for p.blanks(); p.peek("\n"); p.blanks() { // a line may end after "|"
 			p.at++
 			p.documents()
+		}
+	}
+	if piped && docs < len(p.docs) {
+		for _, d := range p.docs[docs:] { // cat <<EOF | sh
+			d.shell = true
 		}
 	}
 	if len(parts) > 1 {
