@@ -481,6 +481,7 @@ const (
 	bpfVarEnvMax       = "env_max"
 	bpfVarSelf         = "self"
 	bpfVarSlots        = "slots"
+	bpfVarTtyEmpty     = "tty_empty"
 	bpfVarTtyWants     = "tty_wants"
 	bpfVarTypes        = "types"
 	bpfVarWanted       = "wanted"
@@ -571,6 +572,7 @@ type bpfVariableSpecs struct {
 	EnvMax      *ebpf.VariableSpec `ebpf:"env_max"`
 	Self        *ebpf.VariableSpec `ebpf:"self"`
 	Slots       *ebpf.VariableSpec `ebpf:"slots"`
+	TtyEmpty    *ebpf.VariableSpec `ebpf:"tty_empty"`
 	TtyWants    *ebpf.VariableSpec `ebpf:"tty_wants"`
 	Types       *ebpf.VariableSpec `ebpf:"types"`
 	Wanted      *ebpf.VariableSpec `ebpf:"wanted"`
@@ -642,6 +644,7 @@ type bpfVariables struct {
 	EnvMax      *ebpf.Variable `ebpf:"env_max"`
 	Self        *ebpf.Variable `ebpf:"self"`
 	Slots       *ebpf.Variable `ebpf:"slots"`
+	TtyEmpty    *ebpf.Variable `ebpf:"tty_empty"`
 	TtyWants    *ebpf.Variable `ebpf:"tty_wants"`
 	Types       *ebpf.Variable `ebpf:"types"`
 	Wanted      *ebpf.Variable `ebpf:"wanted"`

@@ -482,6 +482,7 @@ const (
 	bpfVarSelf         = "self"
 	bpfVarSlots        = "slots"
 	bpfVarSocketcalls  = "socketcalls"
+	bpfVarTtyEmpty     = "tty_empty"
 	bpfVarTtyWants     = "tty_wants"
 	bpfVarTypes        = "types"
 	bpfVarWanted       = "wanted"
@@ -573,6 +574,7 @@ type bpfVariableSpecs struct {
 	Self        *ebpf.VariableSpec `ebpf:"self"`
 	Slots       *ebpf.VariableSpec `ebpf:"slots"`
 	Socketcalls *ebpf.VariableSpec `ebpf:"socketcalls"`
+	TtyEmpty    *ebpf.VariableSpec `ebpf:"tty_empty"`
 	TtyWants    *ebpf.VariableSpec `ebpf:"tty_wants"`
 	Types       *ebpf.VariableSpec `ebpf:"types"`
 	Wanted      *ebpf.VariableSpec `ebpf:"wanted"`
@@ -645,6 +647,7 @@ type bpfVariables struct {
 	Self        *ebpf.Variable `ebpf:"self"`
 	Slots       *ebpf.Variable `ebpf:"slots"`
 	Socketcalls *ebpf.Variable `ebpf:"socketcalls"`
+	TtyEmpty    *ebpf.Variable `ebpf:"tty_empty"`
 	TtyWants    *ebpf.Variable `ebpf:"tty_wants"`
 	Types       *ebpf.Variable `ebpf:"types"`
 	Wanted      *ebpf.Variable `ebpf:"wanted"`

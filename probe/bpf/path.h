@@ -99,6 +99,7 @@ __noinline int put_kernfs(u64 node_at, u32 piece, u32 start)
 	for (int i = 0; i < MAX_NAMES; i++) {
 		struct kernfs_node *parent;
 		const char *name;
+		u64 last;
 		long len;
 
 		if (bpf_core_field_exists(struct kernfs_node, __parent))
@@ -117,12 +118,12 @@ __noinline int put_kernfs(u64 node_at, u32 piece, u32 start)
 		len = bpf_probe_read_kernel_str(buf + pos, 256, name);
 		if (len <= 0 || len > 256)
 			break;
-		pos += len;
-		keep(pos);
-		pos &= HEAD_BYTES * 2 - 1;
-		if (pos == 0 || pos > HEAD_BYTES + 256)
-			break;
-		buf[pos - 1] = '/';
+		/* The NUL becomes a slash. */
+		last = len - 1;
+		keep(last);
+		last &= 255;
+		buf[pos + last] = '/';
+		pos += last + 1;
 		node = parent;
 	}
 	return (int)((pos - begin) & 0xffff) | (int)(flags << 16);

@@ -3,12 +3,11 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
-static __always_inline u32 pid_at(struct pid *pid, u32 level)
+static __always_inline u32 pid_at(const void *where, u32 level)
 {
 	struct upid id = {};
 
-	if (pid)
-		read_upid(&id, pid, level);
+	read_upid(&id, where, level);
 	return id.nr;
 }
 
@@ -103,14 +102,16 @@ static __always_inline u32 put_process(struct process *e, struct task_struct *ta
 		level = pid->level;
 	sid = task->signal->pids[PIDTYPE_SID];
 	pgid = task->signal->pids[PIDTYPE_PGID];
-	e->sid = pid_at(sid, 0);
-	e->pgid = pid_at(pgid, 0);
-	e->vsid = e->sid;
-	e->vpgid = e->pgid;
-	if (level) {
-		/* A session that was made outside of the namespace has no number in it. */
-		e->vsid = sid && sid->level >= level ? pid_at(sid, level) : 0;
-		e->vpgid = pgid && pgid->level >= level ? pid_at(pgid, level) : 0;
+	if (sid && pgid) {
+		const void *to_sid = &task->signal->pids[PIDTYPE_SID], *to_pgid = &task->signal->pids[PIDTYPE_PGID];
+
+		e->sid = e->vsid = pid_at(to_sid, 0);
+		e->pgid = e->vpgid = pid_at(to_pgid, 0);
+		if (level) {
+			/* A session that was made outside of the namespace has no number in it. */
+			e->vsid = sid->level >= level ? pid_at(to_sid, level) : 0;
+			e->vpgid = pgid->level >= level ? pid_at(to_pgid, level) : 0;
+		}
 	}
 	tty = task->signal->tty;
 	if (tty)

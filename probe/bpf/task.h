@@ -3,17 +3,23 @@
 #ifndef TASK_H
 #define TASK_H
 
-/* read_upid reads what a pid is at a level. The array has no length that the verifier could check, hence the probe read. */
-static __always_inline void read_upid(struct upid *id, struct pid *pid, u32 level)
+/*
+ * read_upid reads what a pid is at a level. where is the address of the pointer to it. That is read once more, because
+ * the result is a number: 5.10 allows no arithmetic with what it knows to be a struct pid, and the array has no length
+ * that the verifier could check.
+ */
+static __always_inline void read_upid(struct upid *id, const void *where, u32 level)
 {
-	u64 at = (u64)pid + bpf_core_field_offset(struct pid, numbers) + (u64)level * bpf_core_type_size(struct upid);
+	u64 pid = 0;
 	struct {
 		int nr;
-		u32 _;
+		u32 pad;
 		struct pid_namespace *ns;
 	} raw = {};
 
-	bpf_probe_read_kernel(&raw, sizeof(raw), (void *)at);
+	bpf_probe_read_kernel(&pid, sizeof(pid), where);
+	bpf_probe_read_kernel(&raw, sizeof(raw),
+			      (void *)(pid + bpf_core_field_offset(struct pid, numbers) + (u64)level * bpf_core_type_size(struct upid)));
 	id->nr = raw.nr;
 	id->ns = raw.ns;
 }

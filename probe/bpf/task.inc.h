@@ -47,12 +47,11 @@ static __always_inline void FILL_HEAD(struct head *h, struct task_struct *task)
 		level = R(pid, level);
 	if (level) {
 		struct upid id = {};
-		struct pid *first = R(leader, thread_pid);
 
-		read_upid(&id, pid, level);
+		read_upid(&id, __builtin_preserve_access_index(&task->thread_pid), level);
 		h->vtid = id.nr;
 		h->pid_ns = BPF_CORE_READ(id.ns, ns.inum);
-		read_upid(&id, first, level);
+		read_upid(&id, __builtin_preserve_access_index(&leader->thread_pid), level);
 		h->vpid = id.nr;
 	}
 

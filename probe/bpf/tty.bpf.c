@@ -432,13 +432,16 @@ __noinline int set_mode(u32 fd, u32 who)
 	return 0;
 }
 
+/* A new one, in memory of its own: it is half of a program's stack. */
+const struct tty_linebuf tty_empty = {};
+
 /* read_pipe handles what a shell reads from a standard input that is no terminal. Bytes that come one by one are gathered. */
 __noinline int read_pipe(u64 base, u32 req, s32 ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct file *f = open_file(task, 0);
 	u32 pid = bpf_get_current_pid_tgid() >> 32, mode;
-	struct tty_linebuf *lb, fresh = {};
+	struct tty_linebuf *lb;
 	struct inode *inode;
 	struct tty *e;
 	u64 n = 0;
@@ -453,7 +456,7 @@ __noinline int read_pipe(u64 base, u32 req, s32 ret)
 	lb = bpf_map_lookup_elem(&tty_linebufs, &pid);
 	if (ret == 1) {
 		if (!lb) {
-			bpf_map_update_elem(&tty_linebufs, &pid, &fresh, BPF_ANY);
+			bpf_map_update_elem(&tty_linebufs, &pid, (void *)&tty_empty, BPF_ANY);
 			lb = bpf_map_lookup_elem(&tty_linebufs, &pid);
 			if (!lb)
 				return 0;
