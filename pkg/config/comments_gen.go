@@ -149,6 +149,8 @@ var comments = map[string]string{
 	"pkg/normalize.Config.CustomTags":                      "Tags to add to every alert.",
 	"pkg/normalize.Config.OutputFieldFormat":               "New form of output, from <timestamp> <priority> <output> <custom_fields> <templated_fields> <tags>.",
 	"pkg/normalize.Config.TemplatedFields":                 "Fields to set, each a Go template over output_fields: {{ index . \"k8s.ns.name\" }}.",
+	"pkg/rules/ruleset.Config.Append":                      "Texts with fields that are added to outputs, by the rules that they are for: a rule's name, tag:NAME, source:NAME, or * for all. Their fields come into output_fields, too.",
+	"pkg/rules/ruleset.Config.AppendFields":                "Members that are added to output_fields of all alerts, by name: a text with fields, which gives a text, or nothing for the plain value of the field of that name.",
 	"pkg/rules/ruleset.Config.Disable":                     "Rules to switch off: names, in which * is any text, or tag:NAME.",
 	"pkg/rules/ruleset.Config.Enable":                      "Rules to switch on, after those of disable were switched off: names, in which * is any text, or tag:NAME. With disable set to *, only these are left.",
 	"pkg/rules/ruleset.Config.Files":                       "Rule files in Falco's format, and folders with .yml and .yaml files, which are read in the order of their names. The name default stands for the rules that are built in, and so does an empty list.",

@@ -4,12 +4,15 @@ package ruleset
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/rules"
+	"github.com/tiercel/tiercel/pkg/rules/load"
 )
 
 // Config says which rules the probe's events are tested with, and how their alerts look.
@@ -30,6 +33,10 @@ type Config struct {
 	Time string `config:"time" enum:"local,iso8601"`
 	// Add the member "message" to alerts: the output without time and priority.
 	Message bool `config:"message"`
+	// Texts with fields that are added to outputs, by the rules that they are for: a rule's name, tag:NAME, source:NAME, or * for all. Their fields come into output_fields, too.
+	Append map[string]string `config:"append"`
+	// Members that are added to output_fields of all alerts, by name: a text with fields, which gives a text, or nothing for the plain value of the field of that name.
+	AppendFields map[string]string `config:"appendfields"`
 	// How often the files are looked at for changes. 0 reads them again on SIGHUP only.
 	Watch time.Duration `config:"watch"`
 }
@@ -96,6 +103,30 @@ func (c *Config) Selections() []rules.Selection {
 		if s, err := change(entry); err == nil {
 			all = append(all, s)
 		}
+	}
+	return all
+}
+
+// Appends are what is added to outputs: what Falco adds by itself, then what the config says, in the order of its keys.
+func (c *Config) Appends() []load.Append {
+	all := load.Suggested()
+	for _, key := range slices.Sorted(maps.Keys(c.Append)) {
+		a := load.Append{Output: c.Append[key]}
+		if tag, ok := strings.CutPrefix(key, "tag:"); ok {
+			a.Tags = []string{strings.TrimSpace(tag)}
+		} else if source, ok := strings.CutPrefix(key, "source:"); ok {
+			a.Source = strings.TrimSpace(source)
+		} else if key != "*" {
+			a.Rule = key
+		}
+		all = append(all, a)
+	}
+	var fields []load.ExtraField
+	for _, name := range slices.Sorted(maps.Keys(c.AppendFields)) {
+		fields = append(fields, load.ExtraField{Name: name, Format: c.AppendFields[name]})
+	}
+	if fields != nil {
+		all = append(all, load.Append{Fields: fields})
 	}
 	return all
 }

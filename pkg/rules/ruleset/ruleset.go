@@ -39,7 +39,7 @@ type Set struct {
 // results.
 func Load(cfg *Config, env Env) (*Set, error) {
 	files := rulefile.Read(cfg.Files, env.Builtin)
-	loader := load.New(load.Options{Names: env.Names, Supply: env.Supply, Append: load.Suggested()})
+	loader := load.New(load.Options{Names: env.Names, Supply: env.Supply, Append: cfg.Appends()})
 	s := &Set{}
 	var errs []error
 	for _, f := range files {
