@@ -11,6 +11,7 @@ import (
 	"github.com/tiercel/tiercel/outputs/loki"
 	"github.com/tiercel/tiercel/outputs/slack"
 	"github.com/tiercel/tiercel/outputs/stdout"
+	"github.com/tiercel/tiercel/outputs/syslog"
 	"github.com/tiercel/tiercel/outputs/tiercel"
 	"github.com/tiercel/tiercel/outputs/webhook"
 )
@@ -24,6 +25,7 @@ func Specs() []outputs.Spec {
 		loki.Spec,
 		slack.Spec,
 		stdout.Spec,
+		syslog.Spec,
 		tiercel.Spec,
 		webhook.Spec,
 	}

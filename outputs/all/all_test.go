@@ -77,7 +77,7 @@ func TestEveryOutputCanBeConfigured(t *testing.T) {
 	if err := c.Show(&b, config.FormatYAML); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Outputs) != 5 || bytes.Contains(b.Bytes(), []byte("/services/T0")) {
+	if len(c.Outputs) != 6 || bytes.Contains(b.Bytes(), []byte("/services/T0")) {
 		t.Errorf("%d outputs, shown as\n%s", len(c.Outputs), b.Bytes())
 	}
 }

@@ -37,6 +37,7 @@ func needed() map[string]string {
 		"alertmanager.hostport":  "http://alertmanager:9093",
 		"elasticsearch.hostport": "http://elasticsearch:9200",
 		"elasticsearch.username": "someone",
+		"syslog.host":            "collector",
 	}
 }
 
@@ -132,6 +133,12 @@ func TestFalcosidekicksKeys(t *testing.T) {
 		{"elasticsearch.mutualtls", "true", true},
 		{"elasticsearch.checkcert", "false", false},
 		{"elasticsearch.maxconcurrentrequests", "1", 1},
+
+		{"syslog.host", "10.0.0.1", "10.0.0.1"},
+		{"syslog.port", "1514", "1514"},
+		{"syslog.protocol", "udp", "udp"},
+		{"syslog.format", "cef", "cef"},
+		{"syslog.minimumpriority", "info", alert.Informational},
 	}
 	covered := make(map[string]bool)
 	for _, tt := range tests {

@@ -37,6 +37,8 @@ func everyOutput(t *testing.T, dir string) string {
 			switch key {
 			case "enabled":
 				value = "true"
+			case "host":
+				value = "127.0.0.1"
 			case "path":
 				value = filepath.Join(dir, "alerts.jsonl")
 			}

@@ -325,6 +325,10 @@ var changesOf = map[string][]difference{
 		{"improves", "Retry-After is kept; alerts that come faster than Slack takes them are folded into digests"},
 		{"changes", "messages are from Tiercel unless username says otherwise; numbers and booleans among the fields are shown"},
 	},
+	"syslog": {
+		{"improves", "one connection instead of one for each alert; CEF is escaped"},
+		{"changes", "the format is RFC 5424, with the length before each message on TCP: framing: newline where the collector does not take that"},
+	},
 	"webhook": {
 		{"improves", "any 2xx is a success; connections are kept and several requests are under way at once, those of one host in order"},
 		{"changes", "User-Agent is Tiercel/version; redirects are not followed"},
