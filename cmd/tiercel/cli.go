@@ -76,7 +76,7 @@ func (c *cli) root() *cobra.Command {
 	_ = flags.MarkHidden("config-file") // it was just made
 	root.AddCommand(
 		c.runCommand(), c.checkCommand(), c.testCommand(), c.outputsCommand(), c.routeCommand(), c.migrateCommand(),
-		c.deadLettersCommand(), c.refusedCommand(), c.rulesCommand(), c.probeCommand(), c.configCommand(), c.versionCommand(), exitCodesTopic(),
+		c.deadLettersCommand(), c.refusedCommand(), c.rulesCommand(), c.redactCommand(), c.probeCommand(), c.configCommand(), c.versionCommand(), exitCodesTopic(),
 	)
 	return root
 }

@@ -119,7 +119,7 @@ var homes = []home{
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
 	{
 		"github.com/prometheus/client_golang/prometheus",
-		[]string{"outputs", "outputs/*", "pkg/app", "pkg/container", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe", "pkg/source"},
+		[]string{"outputs", "outputs/*", "pkg/app", "pkg/container", "pkg/falcogrpc", "pkg/flow", "pkg/journal", "pkg/normalize", "pkg/proctree", "pkg/session", "pkg/source/httpsource", "pkg/source/probesource", "pkg/telemetry", "cmd/tiercel", "probe", "pkg/source"},
 		"who counts declares it, on a Registerer that is handed down",
 	},
 	{"github.com/slack-go/slack", []string{"outputs/slack"}, "a vendor's library stays in its output's folder"},

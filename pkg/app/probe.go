@@ -14,6 +14,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/falcoevent"
 	"github.com/tiercel/tiercel/pkg/rules/load"
 	"github.com/tiercel/tiercel/pkg/rules/ruleset"
+	"github.com/tiercel/tiercel/pkg/session"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/rules"
 )
@@ -34,6 +35,7 @@ func (a *App) addProbe(cfg *config.Config, deps Deps, registry prometheus.Regist
 	}
 	source, err := probesource.New(cfg.Probe, cfg.Rules, probesource.Deps{
 		Log: log, Metrics: registry, Health: up, Builtin: rules.Default(), Accounts: accounts.New(), Containers: store,
+		Sessions: sessions(cfg, deps, registry), TTY: cfg.Sessions.Options(),
 	})
 	var missing *probesource.NoProbe
 	switch {
@@ -63,6 +65,22 @@ func (a *App) containers(cfg *config.Config, deps Deps, registry prometheus.Regi
 	}
 	a.onStop("container runtimes", runtimes.Close)
 	return store, nil
+}
+
+// sessions make the keeper of terminal sessions, nil where nothing of them is recorded.
+func sessions(cfg *config.Config, deps Deps, registry prometheus.Registerer) func(probesource.Hooks) (probesource.Sessions, error) {
+	if cfg.Sessions.Record == session.RecordOff {
+		return nil
+	}
+	return func(h probesource.Hooks) (probesource.Sessions, error) {
+		s, err := session.New(cfg.Sessions, session.Deps{
+			Base: h.Base, Emit: h.Emit, Arm: h.Trace, Registerer: registry, Log: component(deps.Log, "sessions"),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("sessions: %w", err)
+		}
+		return s, nil
+	}
 }
 
 // RuleSupply says which events and fields rules can have, whether or not the probe can run here.

@@ -19,6 +19,7 @@ import (
 	"github.com/tiercel/tiercel/pkg/normalize"
 	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/rules/ruleset"
+	"github.com/tiercel/tiercel/pkg/session"
 	"github.com/tiercel/tiercel/pkg/source/httpsource"
 	"github.com/tiercel/tiercel/pkg/source/probesource"
 	"github.com/tiercel/tiercel/pkg/telemetry"
@@ -55,6 +56,8 @@ type Config struct {
 	Probe probesource.Config `config:"probe"`
 	// What of it makes alerts.
 	Rules ruleset.Config `config:"rules"`
+	// What is recorded of the people at this machine's terminals. It needs the probe.
+	Sessions session.Config `config:"sessions"`
 	// Who is asked about containers.
 	Containers runtime.Config `config:"containers"`
 
@@ -115,6 +118,7 @@ func defaults() *Config {
 		Prometheus:   telemetry.DefaultEvents(),
 		Probe:        probesource.Defaults(),
 		Rules:        ruleset.Defaults(),
+		Sessions:     session.Defaults(),
 		Containers:   runtime.Defaults(),
 		origins:      make(map[string]origin),
 	}

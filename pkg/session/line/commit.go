@@ -139,7 +139,7 @@ func (t *Tracker) commit(int64) {
 	t.keep = shot{}
 	t.phase = cooked
 	l := Line{
-		Kind: Command, PID: t.pid, Program: t.program, Prompt: seen.prompt,
+		Kind: t.kind, PID: t.pid, Program: t.program, Prompt: seen.prompt,
 		Prompted: t.prompted, Entered: t.entered, Entry: t.entry(),
 	}
 	if t.keys.paste {

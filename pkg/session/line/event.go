@@ -25,8 +25,9 @@ type Event struct {
 	PID uint32
 	// Program is the name of the program, "bash".
 	Program string
-	// Shell: a known shell. Editor: a program that edits lines and whose name is not known. One of them, or neither.
-	Shell, Editor bool
+	// Shell: a known shell. Editor: a program that edits lines and whose name is not known. Interpreter: one whose lines are
+	// no commands of a shell, python for example. At most one of them.
+	Shell, Editor, Interpreter bool
 	// Canonical, Echo, Process are the terminal's modes (ICANON, ECHO, OPOST) at the call.
 	Canonical, Echo, Process bool
 	Rows, Cols               int
@@ -133,6 +134,9 @@ const (
 	ReasonMidway    = "midway"    // the line had begun before the tracker did
 	ReasonTruncated = "truncated" // longer than what is kept
 )
+
+// edits says whether the program may be an editor of lines.
+func (e *Event) edits() bool { return e.Shell || e.Editor || e.Interpreter }
 
 // A Line is one line that somebody gave to a program.
 type Line struct {

@@ -42,6 +42,7 @@ type Tracker struct {
 	// The line that is being edited.
 	pid      uint32
 	program  string
+	kind     Kind
 	edge     bool // the switch to raw was seen
 	prompted int64
 	begin    place // where the editor began to draw
@@ -146,7 +147,7 @@ func (t *Tracker) Feed(e *Event) {
 }
 
 func (t *Tracker) termios(e *Event) {
-	if !e.Shell && !e.Editor {
+	if !e.edits() {
 		return
 	}
 	if e.Canonical {
@@ -207,7 +208,10 @@ func (t *Tracker) drop(at int64) {
 // open begins a line: the editor has the terminal and draws its prompt next.
 func (t *Tracker) open(e *Event, edge bool) {
 	t.phase = waiting
-	t.pid, t.program = e.PID, e.Program
+	t.pid, t.program, t.kind = e.PID, e.Program, Command
+	if e.Interpreter {
+		t.kind = Child
+	}
 	t.edge, t.prompted = edge, 0
 	if edge {
 		t.prompted = e.Time
@@ -220,6 +224,10 @@ func (t *Tracker) open(e *Event, edge bool) {
 	t.begin = place{t.screen.y, t.screen.x}
 	t.forget()
 	t.midway = !edge
+	if edge && t.screen.x > 0 {
+		// The prompt came before the switch (ksh93).
+		t.sink.Prompt(t.pid, e.Time, t.screen.at(t.screen.y).text(0, t.screen.x))
+	}
 	carry := t.after
 	t.after = nil
 	if len(carry) > 0 && t.screen.x > 0 {
@@ -253,7 +261,7 @@ func believesInColumnZero(program string) bool {
 }
 
 func (t *Tracker) write(e *Event) {
-	if !e.Shell && !e.Editor {
+	if !e.edits() {
 		return
 	}
 	if t.phase == paused {
@@ -276,7 +284,7 @@ func (t *Tracker) write(e *Event) {
 		if t.screen.y-t.screen.base > 512 {
 			t.screen.trim()
 		}
-		if n := len(data); n > 0 && data[n-1] != '\n' && !e.More {
+		if n := len(data); n > 0 && data[n-1] != '\n' && !e.More && !t.reader(e.PID).editor {
 			t.sink.Prompt(e.PID, e.Time, t.screen.at(t.screen.y).text(0, t.screen.x))
 		}
 		return
@@ -307,7 +315,7 @@ func (t *Tracker) write(e *Event) {
 			}
 		}
 	}
-	if t.phase == waiting && !e.More {
+	if t.phase == waiting && !e.More && t.drawn() {
 		t.sink.Prompt(t.pid, e.Time, t.screen.at(t.screen.y).text(0, t.screen.x))
 	}
 }
@@ -315,7 +323,7 @@ func (t *Tracker) write(e *Event) {
 func nothing(signal) {}
 
 func (t *Tracker) raw(e *Event) {
-	if !e.Shell && !e.Editor || len(e.Data) == 0 {
+	if !e.edits() || len(e.Data) == 0 {
 		return
 	}
 	if t.phase == paused {
@@ -337,6 +345,9 @@ func (t *Tracker) raw(e *Event) {
 			t.keys.insert('\n')
 			t.phase, t.shown = editing, false
 		}
+	}
+	if t.phase == waiting && !t.drawn() {
+		t.sink.Prompt(t.pid, e.Time, "") // it has no text
 	}
 	t.rhythm(e)
 	switch {

@@ -48,7 +48,9 @@ type Deps struct {
 	// Accounts name users and groups. They may be nil.
 	Accounts *accounts.Accounts
 	// Sessions make the keeper of terminal sessions. It may be nil: then rules with "source: terminal" never fire.
-	Sessions func(Hooks) Sessions
+	Sessions func(Hooks) (Sessions, error)
+	// TTY is what sessions need to be traced at terminals, once they ask for it.
+	TTY probe.TTYOptions
 	// Open opens the probe; [probe.Open] if nil.
 	Open func(probe.Options) (Kernel, error)
 }
@@ -57,6 +59,7 @@ type Deps struct {
 type Kernel interface {
 	Run(ctx context.Context, handle func(*probe.Event)) error
 	SetSyscalls(names []string) error
+	SetTTY(opts probe.TTYOptions) error
 	Stats() probe.Stats
 	Close() error
 }
@@ -76,6 +79,8 @@ type Hooks struct {
 	// Emit tests the rules with an event of a process and makes alerts of those that match. The event's values need to
 	// be valid during the call only.
 	Emit func(ev eval.Event, process *proctree.Process)
+	// Trace switches the events of terminals on and off. They are off at first.
+	Trace func(on bool) error
 }
 
 // Source is the probe as a way in for alerts.
@@ -154,7 +159,9 @@ func New(cfg Config, rulesCfg ruleset.Config, deps Deps) (*Source, error) {
 	s.event, s.base = falcoevent.New(s.node), falcoevent.New(s.node)
 	s.late = newLate(s)
 	if deps.Sessions != nil {
-		s.sessions = deps.Sessions(Hooks{Base: s.baseOf, Emit: s.emit})
+		if s.sessions, err = deps.Sessions(Hooks{Base: s.baseOf, Emit: s.emit, Trace: s.traceTerminals}); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	s.use(first)
 	return s, nil
@@ -333,6 +340,20 @@ func (s *Source) setSyscalls(names []string) error {
 	}
 	slices.Sort(names)
 	return s.kernel.SetSyscalls(slices.Compact(names))
+}
+
+// traceTerminals switches the events of terminals on or off. A probe that is not open takes it when it is opened again.
+func (s *Source) traceTerminals(on bool) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.options.TTY = probe.TTYOptions{}
+	if on {
+		s.options.TTY = s.deps.TTY
+	}
+	if s.kernel == nil {
+		return nil
+	}
+	return s.kernel.SetTTY(s.options.TTY)
 }
 
 // stats are those of the probe that is open, if one is.

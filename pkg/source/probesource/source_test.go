@@ -50,6 +50,8 @@ func (k *script) Run(ctx context.Context, handle func(*probe.Event)) error {
 	}
 }
 
+func (*script) SetTTY(probe.TTYOptions) error { return nil }
+
 func (k *script) SetSyscalls(names []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -87,6 +87,7 @@ type recording struct{ from io.Reader }
 func (r recording) Run(ctx context.Context, handle func(*probe.Event)) error {
 	return probe.Replay(ctx, r.from, handle)
 }
-func (recording) SetSyscalls([]string) error { return nil }
-func (recording) Stats() probe.Stats         { return probe.Stats{} }
-func (recording) Close() error               { return nil }
+func (recording) SetTTY(probe.TTYOptions) error { return nil }
+func (recording) SetSyscalls([]string) error    { return nil }
+func (recording) Stats() probe.Stats            { return probe.Stats{} }
+func (recording) Close() error                  { return nil }
