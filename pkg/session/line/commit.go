@@ -8,11 +8,12 @@ import (
 
 // Marks within a text that was read from the screen, which is why no program can write them there.
 const (
-	breakRow  = '\n' // a new row that somebody asked for
-	maybeRow  = '\v' // a new row behind a full one: the margin, or asked for
-	maybePad  = '\f' // a blank at the margin, where a wide character did not fit
-	nearFull  = 2    // a row that lacks fewer columns than that counts as full
-	tailRunes = 20   // how much of the end must agree where the begin cannot
+	breakRow    = '\n' // a new row that somebody asked for
+	maybeRow    = '\v' // a new row behind a full one: the margin, or asked for
+	maybePad    = '\f' // a blank at the margin, where a wide character did not fit
+	nearFull    = 2    // a row that lacks fewer columns than that counts as full
+	tailRunes   = 20   // how much of the end must agree where the begin cannot
+	tailResized = 8    // the same, in a window that has changed
 )
 
 // A shot is the line as the screen showed it.
@@ -20,6 +21,7 @@ type shot struct {
 	text   []rune
 	prompt string
 	rows   int
+	whole  []rune // with the prompt, where the window changed
 }
 
 func (t *Tracker) freeze() { t.keep = t.capture() }
@@ -31,6 +33,17 @@ func (t *Tracker) capture() shot {
 	if t.anchored {
 		at, prompt = t.findAnchor(), t.prompt
 	}
+	var whole []rune
+	if t.resized {
+		whole, _ = t.region(place{max(t.begin.y, s.base), 0})
+	}
+	text, rows := t.region(at)
+	return shot{text: text, prompt: prompt, rows: rows, whole: whole}
+}
+
+// region reads the screen from a place to the end of the row in which Enter came, and what that was wrapped into.
+func (t *Tracker) region(at place) ([]rune, int) {
+	s := t.screen
 	last := t.enter.y
 	// What the line was wrapped into belongs to it; lists below do not.
 	for r := s.at(last); r != nil && r.soft && s.at(last+1) != nil; r = s.at(last) {
@@ -53,7 +66,7 @@ func (t *Tracker) capture() shot {
 		if y < last {
 			next := s.at(y + 1)
 			wide := next != nil && len(next.cells) > 1 && next.cells[1].char == tail
-			full := len(r.cells) > s.width-nearFull && r.text(s.width-nearFull, s.width) != ""
+			full := r.end() > s.width-nearFull
 			switch {
 			case r.soft && wide && len(text) > 0 && text[len(text)-1] == ' ':
 				text[len(text)-1] = maybePad
@@ -70,7 +83,16 @@ func (t *Tracker) capture() shot {
 		}
 		out = append(out, text...)
 	}
-	return shot{text: trimRight(out), prompt: prompt, rows: last - at.y + 1}
+	return trimRight(out), last - at.y + 1
+}
+
+// end is the column behind the last that was written.
+func (r *row) end() int {
+	n := len(r.cells)
+	for n > 0 && r.cells[n-1].char == 0 {
+		n--
+	}
+	return n
 }
 
 func (r *row) wraps() bool { return r != nil && r.soft }
@@ -164,6 +186,13 @@ func (t *Tracker) commit(int64) {
 func (t *Tracker) choose(l *Line, shot shot) bool {
 	typed := trimRight(slices.Clone(t.keys.text))
 	shown := shot.text
+	if t.resized && len(typed) > 0 {
+		// The prompt may be anywhere, and what the window lost may be gone.
+		if _, ok := matchTail(typed, shot.whole); ok {
+			l.Text = string(typed)
+			return true
+		}
+	}
 	if len(trimRight(slices.Clone(shown))) == 0 {
 		// An empty line, or one that was typed blind.
 		return len(typed) == 0
@@ -233,6 +262,9 @@ func (t *Tracker) partly(typed []rune, s shot) string {
 		}
 	}
 	end := min(tailRunes, len(typed), len(shown))
+	if t.resized {
+		end = min(end, tailResized)
+	}
 	if end < 1 {
 		return ""
 	}

@@ -132,6 +132,11 @@ func caret(r rune, shown []rune) int {
 
 // foreign is how many runes stand here for a character that the editor could not show; -1 if it is another one.
 func foreign(r rune, shown []rune, eachByte bool) int {
+	if shown[0] == utf8.RuneError {
+		if n := eachEscaped(r, shown); n > 0 {
+			return n
+		}
+	}
 	if shown[0] == '?' || shown[0] == utf8.RuneError {
 		if !eachByte {
 			return 1
@@ -142,21 +147,38 @@ func foreign(r rune, shown []rune, eachByte bool) int {
 		}
 		return n
 	}
-	var b [utf8.UTFMax]byte
-	size := utf8.EncodeRune(b[:], r)
-	if len(shown) >= 4*size {
-		for i := range size {
-			got, ok := escaped(string(shown[4*i : 4*i+4]))
-			if !ok || got != b[i] {
-				break
-			}
-			if i == size-1 {
-				return 4 * size
-			}
-		}
+	if n := eachEscaped(r, shown); n > 0 {
+		return n
 	}
 	if columns(r) == 0 {
 		return 0
 	}
 	return -1
+}
+
+// eachEscaped is how many runes the character's bytes take, each shown as an escape, as ^!X (mksh) or as something that is
+// no UTF-8; 0 if they are not there.
+func eachEscaped(r rune, shown []rune) int {
+	var b [utf8.UTFMax]byte
+	n := 0
+	for _, c := range b[:utf8.EncodeRune(b[:], r)] {
+		rest := shown[n:]
+		switch {
+		case len(rest) == 0:
+			return 0
+		case rest[0] == utf8.RuneError:
+			n++
+		case len(rest) >= 3 && rest[0] == '^' && rest[1] == '!' && rest[2] == rune(c&0x7f^0x40):
+			n += 3
+		case len(rest) >= 4:
+			got, ok := escaped(string(rest[:4]))
+			if !ok || got != c {
+				return 0
+			}
+			n += 4
+		default:
+			return 0
+		}
+	}
+	return n
 }

@@ -73,8 +73,11 @@ func (p *parser) ground(s *screen, b byte) {
 			}
 			return
 		}
+		// One mark for each byte that belongs to no character.
+		for range p.have {
+			s.put(utf8.RuneError)
+		}
 		p.have = 0
-		s.put(utf8.RuneError)
 	}
 	switch {
 	case b == '\r':
