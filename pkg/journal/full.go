@@ -53,7 +53,7 @@ func (g *gain) futile(free, most size.Bytes) bool {
 }
 
 // vainMost is how much is discarded in vain at most: a file of the journal goes with the last alert in it, and such a
-// file has up to 4 MiB.
+// file has up to 8 MiB.
 func (j *Journal) vainMost() size.Bytes {
 	return max(j.cfg.MaxSize/16, min(j.cfg.MaxSize/2, 16*size.MiB))
 }
