@@ -24,8 +24,8 @@ func (c *cli) checkCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check the config; with --connect also whether each output can be reached",
-		Long: `Check the config. Each problem is a line on standard error, with file and line,
-and the exit code is 3.
+		Long: `Check the config and the rule files that it names. Each problem is a line on
+standard error, with file and line, and the exit code is 3.
 
 With --connect each output is asked whether it would take alerts. Nothing is
 sent that a person would see; for that there is "tiercel test". Outputs that
@@ -36,6 +36,11 @@ have no way to be asked say so, which is no failure.`,
 	f := formatFlag(command, formatTable, formatJSON, formatYAML)
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, warnings, err := c.load()
+		if err == nil {
+			var more []config.Warning
+			more, err = checkRules(cfg)
+			warnings = append(warnings, more...)
+		}
 		var invalid *config.Invalid
 		if err != nil && !errors.As(err, &invalid) {
 			return err
@@ -67,6 +72,26 @@ have no way to be asked say so, which is no failure.`,
 		return nil
 	}
 	return command
+}
+
+// checkRules reads the rule files that the config names. Files that a start would refuse are a problem of the config;
+// rules that can never be met are a warning each.
+func checkRules(cfg *config.Config) ([]config.Warning, error) {
+	if len(cfg.Rules.Files) == 0 {
+		return nil, nil // the rules that are built in
+	}
+	const key = "rules.files"
+	set, err := app.LoadRules(cfg)
+	if err != nil {
+		return nil, &config.Invalid{Problems: []config.Finding{{Key: key, Text: err.Error()}}}
+	}
+	var warnings []config.Warning
+	for _, r := range set.Unmet {
+		warnings = append(warnings, config.Warning{
+			Key: key, Text: fmt.Sprintf("rule %q asks for what no event has: %s", r.Name, strings.Join(r.NotSupplied, ", ")),
+		})
+	}
+	return warnings, nil
 }
 
 // showChecked writes the result; invalid is the error of a config that is not valid.

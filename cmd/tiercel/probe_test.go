@@ -72,11 +72,10 @@ func TestWhatIsWatched(t *testing.T) {
 		if one.calls != "" {
 			w.syscalls = strings.Split(one.calls, ",")
 		}
-		got := ""
-		if err := w.prepare([]string{one.condition}, nil); err != nil {
+		err := w.prepare([]string{one.condition}, nil)
+		got := strings.Join(w.syscalls, " ")
+		if err != nil {
 			got = err.Error()
-		} else {
-			got = strings.Join(w.syscalls, " ")
 		}
 		if !strings.Contains(got, one.want) {
 			t.Errorf("%q %q: %q, want %q", one.condition, one.calls, got, one.want)
