@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/tiercel/tiercel/pkg/httpx"
 	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/secret"
@@ -17,13 +19,18 @@ type Config struct {
 	// HTTP method, POST or PUT.
 	Method string `config:"method"`
 
+	// Sign each body with this key: HMAC with SHA-256 over the body as it is sent, compressed or not.
+	SignatureKey secret.String `config:"signaturekey"`
+	// Header that has the signature, as sha256= and hexadecimal digits.
+	SignatureHeader string `config:"signatureheader"`
+
 	httpx.Compression
 	httpx.Settings
 }
 
 // Defaults gives a POST of plain JSON.
 func Defaults() Config {
-	return Config{Method: http.MethodPost, Settings: httpx.DefaultSettings()}
+	return Config{Method: http.MethodPost, SignatureHeader: "X-Signature-256", Settings: httpx.DefaultSettings()}
 }
 
 // Enabled reports whether there is an address.
@@ -37,6 +44,9 @@ func (c *Config) Validate() error {
 	}
 	if m := c.method(); m != http.MethodPost && m != http.MethodPut {
 		errs = append(errs, problem.At("method", "expected POST or PUT, got %q", c.Method))
+	}
+	if !c.SignatureKey.IsZero() && !httpguts.ValidHeaderFieldName(c.SignatureHeader) {
+		errs = append(errs, problem.At("signatureheader", "expected the name of a header, got %q", c.SignatureHeader))
 	}
 	return errors.Join(errs...)
 }

@@ -4,6 +4,9 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +33,8 @@ type Webhook struct {
 	secret      string        // the address
 	concurrency int
 	zipper      *httpx.Zipper // nil without compression
+	key         []byte        // of the signature; nil without one
+	signed      string        // header that has it
 }
 
 // New makes a webhook. It connects to nothing yet.
@@ -55,6 +60,9 @@ func New(env outputs.Env, c Config) (outputs.Output, error) {
 	if c.Gzip {
 		header.Set("Content-Encoding", "gzip")
 		w.zipper = httpx.NewZipper()
+	}
+	if !c.SignatureKey.IsZero() {
+		w.key, w.signed = []byte(c.SignatureKey.Reveal()), http.CanonicalHeaderKey(c.SignatureHeader)
 	}
 	c.Apply(header)
 	return w, nil
@@ -88,6 +96,12 @@ func (w *Webhook) send(ctx context.Context, a *alert.Alert) error {
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	// Lets the transport try again by itself where an idle connection turns out to be closed before it took a byte.
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	if w.key != nil {
+		mac := hmac.New(sha256.New, w.key)
+		mac.Write(body)
+		req.Header = req.Header.Clone() // those of the others under way are the same map
+		req.Header.Set(w.signed, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	}
 	_, err := httpx.Do(ctx, w.client, req, w.secret)
 	return err
 }

@@ -4,10 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,6 +33,7 @@ func TestContract(t *testing.T) {
 		c := webhook.Defaults()
 		c.Address = secret.New(server + "/in/hush-path-token?key=hush-query-token")
 		c.CustomHeaders = map[string]secret.String{"x-api-key": secret.New("hush-header-token"), "authorization": secret.New("Bearer hush-bearer")}
+		c.SignatureKey = secret.New("hush-signature-key")
 		return &c
 	})
 }
@@ -171,6 +176,33 @@ func TestMethodHeadersAndCompression(t *testing.T) {
 	}
 }
 
+// A receiver that knows the key can tell that the body is ours: over the bytes on the wire, compressed or not.
+func TestSignature(t *testing.T) {
+	for _, zipped := range []bool{false, true} {
+		var sums []string
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			mac := hmac.New(sha256.New, []byte("hush-key 키"))
+			mac.Write(body)
+			if want := "sha256=" + hex.EncodeToString(mac.Sum(nil)); r.Header.Get("X-Hub-Signature-256") != want {
+				t.Errorf("signature %q, want %q", r.Header.Get("X-Hub-Signature-256"), want)
+			}
+			sums = append(sums, r.Header.Get("X-Hub-Signature-256"))
+		}))
+		defer server.Close()
+		o := open(t, server.URL, func(c *webhook.Config) {
+			c.SignatureKey, c.SignatureHeader, c.Gzip, c.MaxConcurrentRequests = secret.New("hush-key 키"), "x-hub-signature-256", zipped, 1
+		})
+		if err := o.Send(deadline(t), fromHosts(t, 3, 2)); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(sums)
+		if len(slices.Compact(sums)) != 6 {
+			t.Errorf("%d signatures of 6 bodies", len(sums))
+		}
+	}
+}
+
 func TestUserOfTheAddressIsBasicAuthentication(t *testing.T) {
 	server := outputtest.NewServer(t)
 	output := open(t, strings.Replace(server.URL, "http://", "http://falco:p%40ss@", 1), nil)
@@ -239,6 +271,9 @@ func TestConfigRefuses(t *testing.T) {
 		"another scheme": {func(c *webhook.Config) { c.Address = secret.New("ftp://hush.example.org/in") }, "address: "},
 		"no host":        {func(c *webhook.Config) { c.Address = secret.New("https:///hush") }, "address: "},
 		"GET":            {func(c *webhook.Config) { c.Method = "GET" }, "method: "},
+		"a bad signature header": {func(c *webhook.Config) {
+			c.SignatureKey, c.SignatureHeader = secret.New("hush"), "X Y"
+		}, "signatureheader: "},
 		"a bad header": {func(c *webhook.Config) {
 			c.CustomHeaders = map[string]secret.String{"X-A": secret.New("hush\r\nX-B: c")}
 		}, "customheaders.X-A: "},

@@ -128,7 +128,7 @@ var homes = []home{
 	{"go.yaml.in/yaml/v3", []string{"pkg/config", "pkg/rules", "cmd/tiercel"}, "config files, rules files, and output for -o yaml"},
 	{"github.com/leodido/go-syslog/v4", []string{"pkg/source/syslogsource"}, "the forms of syslog messages"},
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
-	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki"}, "what a header may hold, as net/http sees it"},
+	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki", "outputs/webhook"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
 	{"golang.org/x/sys", []string{"test/probe", "test/terminals", "probe", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},

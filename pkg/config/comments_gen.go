@@ -70,6 +70,8 @@ var comments = map[string]string{
 	"outputs/tiercel.Config.Token":                         "Token that the other one's receiver asks for (receiver.token there).",
 	"outputs/webhook.Config.Address":                       "Address that gets every alert, http:// or https://. It counts as a secret, since its path or query often holds a token. Setting it switches the output on.",
 	"outputs/webhook.Config.Method":                        "HTTP method, POST or PUT.",
+	"outputs/webhook.Config.SignatureHeader":               "Header that has the signature, as sha256= and hexadecimal digits.",
+	"outputs/webhook.Config.SignatureKey":                  "Sign each body with this key: HMAC with SHA-256 over the body as it is sent, compressed or not.",
 	"pkg/config.Config.Containers":                         "Who is asked about containers.",
 	"pkg/config.Config.Debug":                              "Log at level debug, whatever log.level says.",
 	"pkg/config.Config.DrainTimeout":                       "How long the outputs may go on delivering what is left when Tiercel is stopped. With a journal on disk the rest is sent after the next start.",
