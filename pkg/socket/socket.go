@@ -66,7 +66,7 @@ func config(mode fs.FileMode) *net.ListenConfig {
 func free(ctx context.Context, network, path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil //nolint:nilerr // it is not there, or listening on it says what is wrong
+		return nil // it is not there, or listening on it says what is wrong
 	}
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s is there and no socket: choose another path", path)

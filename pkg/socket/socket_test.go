@@ -47,9 +47,9 @@ func TestWhatIsThereAlready(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, open := range kinds(t) {
-		for other, make := range kinds(t) {
+		for other, leave := range kinds(t) {
 			path := filepath.Join(dir, kind+other)
-			first, err := make(path, 0o600)
+			first, err := leave(path, 0o600)
 			if err != nil {
 				t.Fatal(err)
 			}

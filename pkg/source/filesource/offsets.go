@@ -140,7 +140,7 @@ func (o *Offsets) replace(text []byte, sync bool) error {
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, o.path); err != nil || !sync {

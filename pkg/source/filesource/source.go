@@ -285,26 +285,26 @@ type sibling struct {
 
 // siblings are the file itself and what a rotation makes of it, the oldest first. Compressed ones are not among them.
 func (f *follower) siblings() []sibling {
-	real, err := filepath.EvalSymlinks(f.path)
+	target, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
-		real = f.path // gone for the moment
+		target = f.path // gone for the moment
 	}
-	entries, err := os.ReadDir(filepath.Dir(real))
+	entries, err := os.ReadDir(filepath.Dir(target))
 	if err != nil {
 		return nil
 	}
 	var all []sibling
 	for _, entry := range entries {
 		name := entry.Name()
-		if name != filepath.Base(real) && !isRotated(name, filepath.Base(real)) {
+		if name != filepath.Base(target) && !isRotated(name, filepath.Base(target)) {
 			continue
 		}
-		path := filepath.Join(filepath.Dir(real), name)
+		path := filepath.Join(filepath.Dir(target), name)
 		info, err := os.Stat(path)
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if path == real {
+		if path == target {
 			path = f.path
 		}
 		all = append(all, sibling{path, info})

@@ -209,7 +209,7 @@ func (s *Source) datagrams(ctx context.Context, from net.PacketConn, give func(*
 		n, sender, err := from.ReadFrom(buffer)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // that is how it is ended
 			}
 			return fmt.Errorf("receive on %s: %w", from.LocalAddr(), err)
 		}
