@@ -175,11 +175,12 @@ func TestDocumentedRulesLoad(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(text))
 	f.Add([]byte(`{"type":"open","fields":{"proc.aname":"x","fd.types":[]}}`))
+	f.Add([]byte(`{"type":"command","name":"n","fields":{"shell.line":"sudo sh -c 'a|b > c'","shell.cwd":"/","shell.pipe":[]},"expect":["x"]}`))
 	f.Fuzz(func(_ *testing.T, line []byte) {
-		e, err := recorded.Decode(line)
+		c, err := recorded.DecodeCase(line)
 		if err != nil {
 			return
 		}
-		_ = e.Type()
+		_ = c.Type()
 	})
 }
