@@ -37,3 +37,11 @@ func (*Probe) Close() error { return nil }
 
 // Replay cannot read recordings on this system.
 func Replay(context.Context, io.Reader, func(*Event)) error { return ErrUnsupported }
+
+// CheckFeatures says that the system is another.
+func CheckFeatures() []Feature {
+	return []Feature{{
+		Name: "system", Required: true,
+		Detail: fmt.Sprintf("the system is %s on %s", runtime.GOOS, runtime.GOARCH), Costs: "the probe needs Linux on amd64 or arm64",
+	}}
+}
