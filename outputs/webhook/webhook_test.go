@@ -189,7 +189,7 @@ func TestSignature(t *testing.T) {
 			}
 			sums = append(sums, r.Header.Get("X-Hub-Signature-256"))
 		}))
-		defer server.Close()
+		t.Cleanup(server.Close)
 		o := open(t, server.URL, func(c *webhook.Config) {
 			c.SignatureKey, c.SignatureHeader, c.Gzip, c.MaxConcurrentRequests = secret.New("hush-key 키"), "x-hub-signature-256", zipped, 1
 		})
