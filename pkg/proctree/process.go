@@ -49,7 +49,7 @@ type state struct {
 	UID, EUID, GID, EGID uint32
 	// LoginUID and AuditSession are probe.NoID when they were never set, or are not known.
 	LoginUID, AuditSession uint32
-	// What the process may do, as of its exec or the last event that said so.
+	// What the process may do, as of its exec; CapEffective as of the last event, of whichever thread.
 	CapEffective, CapPermitted, CapInheritable Caps
 
 	// Inodes of the namespaces; 0 where they are not known.

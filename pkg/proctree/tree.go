@@ -224,6 +224,7 @@ func (t *Tree) update(p *Process, task *probe.Task, e *probe.Event) {
 	if p.TTY == 0 {
 		p.TTYName = ""
 	}
+	p.CapEffective = Caps(task.CapEffective)
 	p.VPID = task.VPID
 	if task.MntNS != 0 {
 		p.MntNS = task.MntNS
