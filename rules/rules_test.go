@@ -111,3 +111,15 @@ func BenchmarkLine(b *testing.B) {
 		}
 	}
 }
+
+func TestPageNamesEveryRule(t *testing.T) {
+	page, err := os.ReadFile("../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range loaded(t) {
+		if !strings.Contains(string(page), r.Name) || !strings.Contains(string(page), "| "+r.Priority.String()+" |") {
+			t.Errorf("docs/rules.md does not name %s, %s", r.Name, r.Priority)
+		}
+	}
+}
