@@ -103,6 +103,18 @@ func (s *served) dial() *grpc.ClientConn {
 	return dial(s.t, "unix://"+s.socket, insecure.NewCredentials())
 }
 
+// dialRaw connects with a client that can take messages as their bytes.
+func (s *served) dialRaw() *grpc.ClientConn {
+	s.t.Helper()
+	conn, err := grpc.NewClient("unix://"+s.socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(falcogrpc.Codec())))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 // stream is a subscriber that is connected.
 type stream = grpc.BidiStreamingClient[outputspb.Request, outputspb.Response]
 

@@ -79,6 +79,19 @@ func (o *Offsets) isFirst(path string) bool {
 	return !known && !damaged
 }
 
+// matching lists the paths that were followed and match a pattern.
+func (o *Offsets) matching(pattern string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var paths []string
+	for path := range o.files {
+		if ok, err := filepath.Match(pattern, path); ok && err == nil {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
 func (o *Offsets) of(path string) []mark {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -90,7 +90,11 @@ func (s *Source) look(ctx context.Context, put source.Put, first bool) (busy boo
 	if err != nil {
 		return false, err
 	}
-	for _, path := range paths {
+	known := paths
+	if first { // one that was renamed while nobody read it is read to its end, whether or not there is a new one
+		known = append(s.deps.Offsets.matching(s.pattern), paths...)
+	}
+	for _, path := range known {
 		if s.follows[path] == nil {
 			s.follows[path] = &follower{Source: s, path: path, isFirst: first && s.deps.Offsets.isFirst(path)}
 		}

@@ -273,6 +273,21 @@ func TestRotationWhileStopped(t *testing.T) {
 	k.expect("A", "B", "C", "D", "E")
 }
 
+// The file is renamed while nobody reads, and no new one is there yet.
+func TestRenamedWhileStopped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.json")
+	write(t, path, line("A"))
+	k := follow(t, path, nil)
+	k.expect("A")
+	k.stop()
+	write(t, path, line("B"))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	k.start()
+	k.expect("A", "B")
+}
+
 // Rotation by copying and emptying, once with less after it and once with more than before.
 func TestTruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.json")
