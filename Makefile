@@ -73,7 +73,15 @@ fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME (10s) each.
 	    done; \
 	done
 
+.PHONY: test-kernels
+test-kernels: ## Run the probe's tests on Debian's kernels 5.10, 6.1 and 6.12 under qemu (minutes each; Debian, network).
+	test/kernels/run.sh $(KERNELS)
+
 ##@ Figures
+
+.PHONY: bench-probe
+bench-probe: ## Measure what the probe costs, in turn with and without it (needs root).
+	PROBE_BENCH=1 CGO_ENABLED=0 $(GO) test -count=1 -run TestFigures -v -timeout 20m ./probe
 
 .PHONY: bench
 bench: build ## Measure the program from outside, with ratios to bare gin. ARGS="-only rate,cpu" chooses.

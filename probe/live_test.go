@@ -156,13 +156,16 @@ func child(t testing.TB, role string, args ...string) *exec.Cmd {
 
 // roles are what this program does as a child of its tests.
 var roles = map[string]func(args []string) error{
-	"call":       callRole,
-	"open-probe": openProbeRole,
-	"open-bare":  openBareRole,
-	"open-three": openThreeRole,
-	"many-opens": manyOpensRole,
-	"filters":    filtersRole,
-	"open":       func(args []string) error { return touch(args[0]) },
+	"call":          callRole,
+	"bench-getppid": bench(getppid),
+	"bench-opens":   bench(openClose),
+	"bench-execs":   bench(execTrue),
+	"open-probe":    openProbeRole,
+	"open-bare":     openBareRole,
+	"open-three":    openThreeRole,
+	"many-opens":    manyOpensRole,
+	"filters":       filtersRole,
+	"open":          func(args []string) error { return touch(args[0]) },
 }
 
 func TestMain(m *testing.M) {

@@ -130,7 +130,7 @@ var homes = []home{
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki", "outputs/webhook"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},
-	{"golang.org/x/sys", []string{"test/probe", "test/terminals", "probe", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
+	{"golang.org/x/sys", []string{"test/kernels", "test/probe", "test/terminals", "probe", "pkg/journal", "pkg/source/*"}, "free space of a disk, options of a socket"},
 	{"golang.org/x/term", []string{"cmd/tiercel", "outputs/stdout"}, "is there a terminal to read this?"},
 	{"golang.org/x/text/width", []string{"cmd/tiercel", "outputs/stdout", "pkg/session", "test/terminals"}, "Hangul and emoji take two columns of a terminal"},
 	{"google.golang.org/grpc", []string{"pkg/container", "pkg/falcogrpc", "pkg/source/grpcsource", "test/*"}, "Falco's gRPC API, both ends of it; container runtimes"},
