@@ -20,7 +20,7 @@ func main() {
 		{"tmp", "/tmp", "tmpfs"},
 		{"cgroup", "/sys/fs/cgroup", "cgroup2"},
 		{"security", "/sys/kernel/security", "securityfs"},
-		{"debug", "/sys/kernel/tracing", "tracefs"},
+		{"tracing", "/sys/kernel/tracing", "tracefs"},
 	} {
 		_ = os.MkdirAll(m.target, 0o755)
 		if err := unix.Mount(m.source, m.target, m.kind, 0, ""); err != nil {
