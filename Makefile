@@ -16,8 +16,8 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tiercel/tools
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 BENCHSTAT := $(TOOLS)/benchstat-$(BENCHSTAT_VERSION)/benchstat
 
-# gin's MessagePack, which nothing uses, would be 6 MB of the binary.
-TAGS    := nomsgpack
+# gin's MessagePack and the traces of gRPC, which nothing uses, would be 6 MB of the binary.
+TAGS    := nomsgpack,grpcnotrace
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help

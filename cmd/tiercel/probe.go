@@ -34,7 +34,7 @@ and works beside a "tiercel run" that watches the machine already.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(c.probeEventsCommand(), c.probeRecordCommand(), c.probeReplayCommand())
+	command.AddCommand(c.probeEventsCommand(), c.probeRecordCommand(), c.probeReplayCommand(), c.probeFeaturesCommand())
 	return command
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +83,22 @@ func TestWhatIsWatched(t *testing.T) {
 		if !strings.Contains(got, one.want) {
 			t.Errorf("%q %q: %q, want %q", one.condition, one.calls, got, one.want)
 		}
+	}
+}
+
+// What the machine has is for programs, too; the exit code says whether a probe can run at all.
+func TestProbeFeatures(t *testing.T) {
+	var out bytes.Buffer
+	c := &cli{stdout: &out, stderr: io.Discard}
+	command := c.probeFeaturesCommand()
+	command.SetArgs([]string{"-o", "json"})
+	failed := command.Execute()
+	var features []feature
+	if err := json.Unmarshal(out.Bytes(), &features); err != nil || len(features) == 0 {
+		t.Fatalf("%v: %s", err, out.Bytes())
+	}
+	lacking := slices.ContainsFunc(features, func(f feature) bool { return f.Required && !f.OK })
+	if (failed != nil) != lacking {
+		t.Errorf("lacking %v, but the error is %v", lacking, failed)
 	}
 }
