@@ -13,7 +13,7 @@ ARG VERSION=unknown
 ARG TARGETOS
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -tags nomsgpack -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/tiercel ./cmd/tiercel \
+    go build -tags nomsgpack,grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/tiercel ./cmd/tiercel \
  && mkdir -p /out/state/tiercel \
  && chmod 0700 /out/state/tiercel \
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /out/zoneinfo.zip
