@@ -122,7 +122,10 @@ func watch(t testing.TB, cfg session.Config) *machine {
 	return m
 }
 
-func (m *machine) emit(ev eval.Event, _ *proctree.Process) {
+func (m *machine) emit(ev eval.Event, p *proctree.Process) {
+	if p == nil && ev.Type().String() == "session_end" {
+		m.t.Error("the end of a session is told of no process, so the alert has no time and no user")
+	}
 	e := told{kind: ev.Type().String(), fields: make(map[string]string), at: time.Now()}
 	for f := range field.All() {
 		if !f.Terminal {

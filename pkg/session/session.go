@@ -36,7 +36,8 @@ type Session struct {
 	excepted    bool
 	leader      probe.Key
 	shells      map[int32]*shell
-	current     *Line // the last that has not ended
+	opener      *proctree.Process // what the session began with; its end is told of it when all shells are gone
+	current     *Line             // the last that has not ended
 	seq         uint64
 	terminals   map[terminalKey]*terminal
 }

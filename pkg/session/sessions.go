@@ -467,7 +467,7 @@ func (s *Sessions) begin(sess *Session, p *proctree.Process) {
 	base := s.base(p, sess.Start)
 	sess.Person = person(base)
 	sess.excepted = s.excepts(base)
-	sess.opened = true
+	sess.opened, sess.opener = true, p
 	s.metrics.open.Set(float64(len(s.sessions)))
 	s.metrics.sessions.WithLabelValues(sess.Origin).Inc()
 	if !sess.excepted {
@@ -500,7 +500,7 @@ func (s *Sessions) end(sess *Session, wall int64) {
 		}
 	}
 	if sess.opened && !sess.excepted && sess.Interactive {
-		var p *proctree.Process
+		p := sess.opener
 		if first != nil {
 			p = first.process
 		}
