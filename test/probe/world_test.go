@@ -5,6 +5,7 @@ package probe_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -66,7 +67,8 @@ type tiercel struct {
 	dir    string
 	cmd    *exec.Cmd
 	log    bytes.Buffer
-	ended  chan error
+	ended  chan struct{} // closed when the program has ended
+	err    error         // how, once it has
 	server *httptest.Server
 
 	mu     sync.Mutex
@@ -100,7 +102,7 @@ func (a *alert) text(name string) string {
 func start(t *testing.T, settings string) *tiercel {
 	t.Helper()
 	programs := programs(t)
-	x := &tiercel{t: t, dir: t.TempDir(), ended: make(chan error, 1)}
+	x := &tiercel{t: t, dir: t.TempDir(), ended: make(chan struct{})}
 	x.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		var a alert
@@ -122,14 +124,17 @@ func start(t *testing.T, settings string) *tiercel {
 	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n127.0.0.9 kubernetes.default.svc.cluster.local\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	x.cmd = exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", `mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", hosts,
+	x.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "unshare", "--mount", "sh", "-c", `mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", hosts,
 		filepath.Join(programs, "tiercel"), "run", "-c", file)
 	x.cmd.Env = append(os.Environ(), "PROBE_ENABLED=true")
 	x.cmd.Stdout, x.cmd.Stderr = io.Discard, &x.log
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { x.ended <- x.cmd.Wait() }()
+	go func() {
+		x.err = x.cmd.Wait()
+		close(x.ended)
+	}()
 	t.Cleanup(x.stop)
 	x.wait("Tiercel internal: probe started", nil)
 	x.settle()
@@ -145,9 +150,6 @@ func (x *tiercel) settle() {
 
 // stop ends the program.
 func (x *tiercel) stop() {
-	if x.cmd.ProcessState != nil {
-		return
-	}
 	_ = x.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-x.ended:
@@ -177,8 +179,8 @@ func (x *tiercel) wait(rule string, fits func(*alert) bool) (*alert, string) {
 		rules := x.rules()
 		x.mu.Unlock()
 		select {
-		case err := <-x.ended:
-			x.t.Fatalf("tiercel ended: %v\n%s", err, x.log.String())
+		case <-x.ended:
+			x.t.Fatalf("tiercel ended: %v\n%s", x.err, x.log.String())
 		default:
 		}
 		if time.Now().After(deadline) {
