@@ -50,7 +50,8 @@ func TestTTY(t *testing.T) {
 		case e.Kind == probe.TTYTermios:
 			s.modes = append(s.modes, e.Canonical)
 		}
-		if e.Kind != probe.TTYPipe && (!e.Shell || e.Editor) {
+		// Other terminals of the machine are not this test's.
+		if e.Kind != probe.TTYPipe && e.SID == int32(term.Process.Pid) && (!e.Shell || e.Editor) {
 			t.Errorf("a %d that is not a shell's: %+v", e.Kind, e)
 		}
 	}
@@ -68,7 +69,7 @@ func TestTTY(t *testing.T) {
 	if len(s.modes) < 6 || s.modes[0] || !s.modes[1] {
 		t.Errorf("modes %v", s.modes)
 	}
-	if s.piped != "echo piped\n" {
+	if !strings.Contains(s.piped, "echo piped\n") {
 		t.Errorf("piped %q", s.piped)
 	}
 }
