@@ -4,7 +4,6 @@
 package probe
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"io"
@@ -490,7 +489,10 @@ const (
 
 // loadBpf returns the embedded CollectionSpec for bpf.
 func loadBpf() (*ebpf.CollectionSpec, error) {
-	reader := bytes.NewReader(_BpfBytes)
+	reader, err := unpack(_BpfBytes)
+	if err != nil {
+		return nil, err
+	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(reader)
 	if err != nil {
 		return nil, fmt.Errorf("can't load bpf: %w", err)
@@ -693,5 +695,5 @@ func _BpfClose(closers ...io.Closer) error {
 
 // Do not access this directly.
 //
-//go:embed bpf_arm64_bpfel.o
+//go:embed bpf_arm64_bpfel.o.gz
 var _BpfBytes []byte

@@ -78,7 +78,7 @@ var floors = []struct {
 		"builds everything that a config asks for",
 	},
 	{
-		[]string{"cmd/*", "test/*"},
+		[]string{"cmd/*", "test/*", "probe/pack"},
 		"programs: nobody imports them",
 	},
 }
@@ -113,7 +113,7 @@ var homes = []home{
 	{"github.com/expr-lang/expr", []string{"pkg/flow"}, "the when expressions of lanes"},
 	{"github.com/gin-gonic/gin", []string{"pkg/source/httpsource", "test/load"}, "its Context goes no further than a handler; the load test measures against it"},
 	{"github.com/go-json-experiment/json", []string{"pkg/alert", "pkg/config", "outputs/loki"}, "reading alerts, and checking what they hold"},
-	{"github.com/klauspost/compress", []string{"pkg/journal", "pkg/source/httpsource", "pkg/httpx", "outputs/loki", "test/load"}, "gzip and snappy on the wire, S2 in the journal"},
+	{"github.com/klauspost/compress", []string{"probe/pack", "pkg/journal", "pkg/source/httpsource", "pkg/httpx", "outputs/loki", "test/load"}, "gzip and snappy on the wire, S2 in the journal"},
 	{"github.com/nats-io/", []string{"pkg/journal"}, "that the journal is JetStream is the journal's affair"},
 	{"github.com/prometheus/client_golang/prometheus/promhttp", []string{"pkg/telemetry"}, "one page of metrics"},
 	{"github.com/prometheus/client_golang/prometheus/collectors", []string{"pkg/telemetry"}, "one registry"},
@@ -126,7 +126,6 @@ var homes = []home{
 	{"github.com/spf13/cobra", []string{"cmd/tiercel"}, "arguments are the command's affair"},
 	{"github.com/spf13/viper", []string{"pkg/config"}, "nobody asks for a key by its name but the loader"},
 	{"go.yaml.in/yaml/v3", []string{"pkg/config", "pkg/rules", "cmd/tiercel"}, "config files, rules files, and output for -o yaml"},
-	{"github.com/leodido/go-syslog/v4", []string{"pkg/source/syslogsource"}, "the forms of syslog messages"},
 	{"go.uber.org/goleak", []string{"outputs/outputtest"}, "every output's test looks for goroutines left behind"},
 	{"golang.org/x/net/http/httpguts", []string{"pkg/httpx", "outputs/loki", "outputs/webhook"}, "what a header may hold, as net/http sees it"},
 	{"golang.org/x/sync", []string{"pkg/source/httpsource", "pkg/app", "cmd/tiercel"}, "a budget for large bodies"},

@@ -9,35 +9,18 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/leodido/go-syslog/v4"
-	"github.com/leodido/go-syslog/v4/rfc3164"
-	"github.com/leodido/go-syslog/v4/rfc5424"
-
 	"github.com/tiercel/tiercel/pkg/alert"
 	"github.com/tiercel/tiercel/pkg/source"
 )
-
-// parser reads syslog messages of both forms. It is for one goroutine.
-type parser struct {
-	old, current syslog.Machine
-}
-
-func newParser() *parser {
-	return &parser{
-		// The year, which the old form leaves out, is of no use here: the alert has a time of its own.
-		old:     rfc3164.NewParser(rfc3164.WithBestEffort(), rfc3164.WithRFC3339(), rfc3164.WithLenientDay(), rfc3164.WithYear(rfc3164.CurrentYear{})),
-		current: rfc5424.NewParser(rfc5424.WithBestEffort()),
-	}
-}
 
 var errNotSyslog = errors.New("expected a syslog message, <priority> first, then as RFC 5424 or RFC 3164 have it")
 
 // byteOrderMark may begin a message of RFC 5424 that is UTF-8.
 var byteOrderMark = []byte("\uFEFF")
 
-// alerts gives the alerts that a message carries. The sender's host is that of the header, where the alert names none.
-func (p *parser) alerts(message []byte, received time.Time) (_ []*alert.Alert, reason string, err error) {
-	text, host, ok := p.open(bytes.TrimRight(message, "\r\n\x00"))
+// alertsOf gives the alerts that a message carries. The sender's host is that of the header, where the alert names none.
+func alertsOf(message []byte, received time.Time) (_ []*alert.Alert, reason string, err error) {
+	text, host, ok := open(bytes.TrimRight(message, "\r\n\x00"))
 	if !ok {
 		return nil, source.NotSyslog, errNotSyslog
 	}
@@ -51,36 +34,6 @@ func (p *parser) alerts(message []byte, received time.Time) (_ []*alert.Alert, r
 		}
 	}
 	return found, "", nil
-}
-
-// open gives what a message says, and the host in its header.
-func (p *parser) open(message []byte) (text []byte, host string, ok bool) {
-	// The version of RFC 5424 follows the priority without a blank; in the old form a month or a year does.
-	end := bytes.IndexByte(message, '>')
-	if end < 2 || end > 4 || message[0] != '<' || end+2 >= len(message) {
-		return nil, "", false
-	}
-	if message[end+1] == '1' && message[end+2] == ' ' {
-		parsed, _ := p.current.Parse(message)
-		m, ok := parsed.(*rfc5424.SyslogMessage)
-		if !ok || m == nil || m.Message == nil {
-			return nil, "", false
-		}
-		return []byte(*m.Message), value(m.Hostname), true
-	}
-	parsed, _ := p.old.Parse(message)
-	m, ok := parsed.(*rfc3164.SyslogMessage)
-	if !ok || m == nil || m.Message == nil {
-		return nil, "", false
-	}
-	return []byte(*m.Message), value(m.Hostname), true
-}
-
-func value(text *string) string {
-	if text == nil || *text == "-" {
-		return ""
-	}
-	return *text
 }
 
 // framer reads the messages of a connection: each with its length before it, or each ended by a line break (RFC 6587).

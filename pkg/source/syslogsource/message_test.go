@@ -18,8 +18,7 @@ func FuzzMessages(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p := newParser()
-		if found, reason, err := p.alerts([]byte(text), time.Now()); (err == nil) != (reason == "") || err == nil && len(found) == 0 {
+		if found, reason, err := alertsOf([]byte(text), time.Now()); (err == nil) != (reason == "") || err == nil && len(found) == 0 {
 			t.Errorf("%q gave %v, %q, %v", text, found, reason, err)
 		}
 		frames := &framer{from: bufio.NewReaderSize(strings.NewReader(text), 16), most: 64}

@@ -203,7 +203,6 @@ func ignoreClosed(err error) error {
 
 // datagrams takes a message out of each datagram.
 func (s *Source) datagrams(ctx context.Context, from net.PacketConn, give func(*alert.Alert)) error {
-	parser := newParser()
 	buffer := make([]byte, datagram)
 	for {
 		n, sender, err := from.ReadFrom(buffer)
@@ -217,7 +216,7 @@ func (s *Source) datagrams(ctx context.Context, from net.PacketConn, give func(*
 		if sender != nil && sender.String() != "" {
 			remote = sender.String()
 		}
-		s.message(parser, buffer[:n], remote, give)
+		s.message(buffer[:n], remote, give)
 	}
 }
 
@@ -268,14 +267,13 @@ func (s *Source) connection(ctx context.Context, conn net.Conn, give func(*alert
 	if ctx.Err() != nil {
 		_ = conn.SetReadDeadline(time.Now().Add(goodbye))
 	}
-	parser := newParser()
 	remote := conn.RemoteAddr().String()
 	frames := &framer{from: bufio.NewReaderSize(conn, 64<<10), most: int(s.cfg.MaxMessage)}
 	for {
 		message, err := frames.next()
 		switch {
 		case err == nil:
-			s.message(parser, message, remote, give)
+			s.message(message, remote, give)
 		case errors.Is(err, errLong):
 			s.door.Refuse(remote, message, source.TooLarge, fmt.Errorf("%w: expected at most %s (inputs.syslog.maxmessage)", err, s.cfg.MaxMessage))
 		case errors.Is(err, errFrame), errors.Is(err, io.ErrUnexpectedEOF):
@@ -288,8 +286,8 @@ func (s *Source) connection(ctx context.Context, conn net.Conn, give func(*alert
 }
 
 // message takes the alerts of a message.
-func (s *Source) message(p *parser, message []byte, remote string, give func(*alert.Alert)) {
-	found, reason, err := p.alerts(message, time.Now())
+func (s *Source) message(message []byte, remote string, give func(*alert.Alert)) {
+	found, reason, err := alertsOf(message, time.Now())
 	if err != nil {
 		s.door.Refuse(remote, message, reason, err)
 		return
