@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,6 +28,9 @@ const (
 )
 
 var subscriberName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// givingBack is how long the end of a stream waits for its place in the journal to be given back.
+const givingBack = time.Second
 
 // together is how many alerts a subscriber is given at once.
 const together = 128
@@ -152,14 +156,21 @@ func (s *Server) resume(ctx context.Context, stream grpc.ServerStream, name stri
 	s.metrics.resumed.Inc()
 	ended := make(chan error, 1)
 	go func() { // aside, as in send
-		defer done()
-		defer place.Close()
-		ended <- s.pump(ctx, stream, place, counts, requests)
+		err := s.pump(ctx, stream, place, counts, requests)
+		place.Close()
+		done()
+		ended <- err
 	}()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 		err = ctx.Err()
+		// A subscriber that sees the end of its stream should find its place given back: what comes in meanwhile would be
+		// on its way to nobody. One that reads nothing more may hold up pump, but not this call.
+		select {
+		case <-ended: //nolint:errcheck // why it ended is known
+		case <-time.After(givingBack):
+		}
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errOther) {
 		return errOther

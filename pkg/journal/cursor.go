@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -70,6 +72,7 @@ type Cursor struct {
 	mu      sync.Mutex
 	minimum alert.Priority   // of the alerts that the lane wants
 	unread  []*pack          // in the order in which they came
+	late    []*pack          // came in when the cursor was ending; they are only given back
 	held    map[packID]*pack // not done
 	bytes   int              // of the packs held
 	undone  uint64           // alerts in them
@@ -230,12 +233,9 @@ func (c *Cursor) pump(ctx context.Context, l *link) error {
 		return fmt.Errorf("reading from the stream: %w", err)
 	}
 	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Stop)()
+	defer context.AfterFunc(ctx, messages.Drain)()
 	defer context.AfterFunc(l.gone, messages.Stop)()
-	for {
-		if !c.waitForRoom(ctx, l) {
-			return nil
-		}
+	for c.waitForRoom(ctx, l) {
 		msg, err := messages.Next()
 		switch {
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
@@ -245,9 +245,23 @@ func (c *Cursor) pump(ctx context.Context, l *link) error {
 		case err != nil:
 			return err
 		}
+		if ctx.Err() != nil {
+			c.putBack(msg)
+			break
+		}
 		if err := c.add(ctx, l, msg); err != nil {
 			return err
 		}
+	}
+	// What was sent in advance is given back with what is held: to stop would leave it to ackWait, and what is still
+	// coming to a subscription that ends a moment later.
+	messages.Drain()
+	for {
+		msg, err := messages.Next(jetstream.NextMaxWait(time.Second))
+		if err != nil {
+			return nil
+		}
+		c.putBack(msg)
 	}
 }
 
@@ -267,6 +281,36 @@ func (c *Cursor) waitForRoom(ctx context.Context, l *link) bool {
 		case <-l.gone.Done():
 			return false
 		}
+	}
+}
+
+// again says whether a pack is held already or is done, and has come again because its ack was late or lost. The caller
+// holds the lock.
+func (c *Cursor) again(id packID, msg jetstream.Msg) bool {
+	switch held, ok := c.held[id]; {
+	case ok:
+		held.msg = msg
+	case c.last != nil && c.last.id == id:
+		c.last.msg = msg
+	case c.done[id]:
+		_ = msg.Ack() // if that does not arrive, it comes once more
+	default:
+		return false
+	}
+	return true
+}
+
+// putBack keeps a message that came in too late for giveBack.
+func (c *Cursor) putBack(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return // add has no use for it either
+	}
+	id := packID{meta.Sequence.Stream, meta.Timestamp.UnixNano()}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.again(id, msg) {
+		c.late = append(c.late, &pack{id: id, msg: msg})
 	}
 }
 
@@ -298,15 +342,10 @@ func (c *Cursor) add(ctx context.Context, l *link, msg jetstream.Msg) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = meta.NumPending
-	if again, ok := c.held[id]; ok {
-		again.msg = msg
+	if c.again(id, msg) {
 		return nil
 	}
-	if c.last != nil && c.last.id == id {
-		c.last.msg = msg
-		return nil
-	}
-	if c.done[id] || p.undone == 0 {
+	if p.undone == 0 {
 		return msg.Ack()
 	}
 	if !p.retried && read.after.from(alert.Debug) > c.horizon.from(alert.Debug) {
@@ -476,9 +515,12 @@ func (c *Cursor) askPending(ctx context.Context) {
 func (c *Cursor) giveBack(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range c.held {
+	// In their order, because that is how they come again.
+	packs := slices.SortedFunc(maps.Values(c.held), func(a, b *pack) int { return cmp.Compare(a.id.seq, b.id.seq) })
+	for _, p := range append(packs, c.late...) {
 		_ = p.msg.Nak()
 	}
+	c.late = nil
 	if c.last != nil {
 		// Acks are applied in their order: once this one is, so are all before it.
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
