@@ -188,6 +188,9 @@ func TestSnapshot(t *testing.T) {
 	if e.Task.Parent.PID != int32(os.Getpid()) || e.Proc.Exe == "" || e.Proc.CWD == "" {
 		t.Errorf("snapshot %+v of %+v", *e.Proc, e.Task)
 	}
+	if before := (probe.Key{PID: pid, Start: e.Task.Start - uint64(time.Second)}); !e.Task.Key.Alive() || before.Alive() {
+		t.Errorf("%v is alive: %v; %v, who had the pid before, is: %v", e.Task.Key, e.Task.Key.Alive(), before, before.Alive())
+	}
 	for _, e := range w.all() {
 		if e.Task.PID == 2 && (e.Proc.Exe != "" || len(e.Proc.Args) != 0) {
 			t.Errorf("a thread of the kernel has program %q", e.Proc.Exe)

@@ -93,9 +93,8 @@ func (a *argReader) add(record []byte) []byte {
 		a.env, envTotal = readUpTo(a.env, dir+"/environ", a.maxEnv)
 	}
 	// Only now can it be known whose they were.
-	a.stat, _ = readUpTo(a.stat, dir+"/stat", 4096)
-	stat, err := parseStat(a.stat)
-	if err != nil || stat.start/clockTick != e.Head.Start/clockTick {
+	var same bool
+	if a.stat, same = alive(a.stat, Key{int32(e.Head.Pid), e.Head.Start}); !same {
 		return record
 	}
 	size := len(record) + len(a.args) + len(a.env)
@@ -139,6 +138,20 @@ type procStat struct {
 	comm                 string
 	ppid, pgid, sid, tty int
 	start                uint64 // nanoseconds since boot, a multiple of clockTick
+}
+
+// Alive reports whether a process is still there: whether its pid has not become another's. What was read of /proc/PID
+// before was then its own.
+func (k Key) Alive() bool {
+	_, same := alive(nil, k)
+	return same
+}
+
+// alive is Key.Alive with memory to be used again.
+func alive(buffer []byte, k Key) (_ []byte, same bool) {
+	buffer, _ = readUpTo(buffer, "/proc/"+strconv.Itoa(int(k.PID))+"/stat", 4096)
+	stat, err := parseStat(buffer)
+	return buffer, err == nil && stat.start/clockTick == k.Start/clockTick
 }
 
 // parseStat reads /proc/PID/stat. The name is in parentheses and may contain any byte, also parentheses and blanks.

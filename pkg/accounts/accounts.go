@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tiercel/tiercel/pkg/container"
+	"github.com/tiercel/tiercel/probe"
 )
 
 // User is what a password file says about somebody.
@@ -27,7 +28,8 @@ type User struct{ Name, Home, Shell string }
 
 // Accounts knows names. It may be used by any number of goroutines.
 type Accounts struct {
-	open func(pid int32) (*os.Root, error) // the root folder of a process; of the machine for 0
+	open  func(pid int32) (*os.Root, error) // the root folder of a process; of the machine for 0
+	alive func(probe.Key) bool              // whether the pid is still that process's
 
 	mu      sync.RWMutex
 	books   map[container.Ref]*book
@@ -43,8 +45,8 @@ type book struct {
 
 // lesson is a container to learn about, by a process in it.
 type lesson struct {
-	in  container.Ref
-	pid int32
+	in      container.Ref
+	process probe.Key
 }
 
 const (
@@ -67,6 +69,7 @@ func New() *Accounts {
 			}
 			return os.OpenRoot(fmt.Sprintf("/proc/%d/root", pid))
 		},
+		alive: probe.Key.Alive,
 		books: make(map[container.Ref]*book), learned: make(map[container.Ref]time.Time), wanted: make(chan lesson, 64),
 	}
 	a.learn(lesson{})
@@ -106,8 +109,8 @@ func (a *Accounts) Settled(in container.Ref) bool {
 
 // Learn asks for the files of a container to be read, through a process in it. It never waits; a container that is
 // known, or being read, is not read again.
-func (a *Accounts) Learn(in container.Ref, pid int32) {
-	if in.IsHost() || pid <= 0 {
+func (a *Accounts) Learn(in container.Ref, process probe.Key) {
+	if in.IsHost() || process.PID <= 0 {
 		return
 	}
 	a.mu.RLock()
@@ -117,7 +120,7 @@ func (a *Accounts) Learn(in container.Ref, pid int32) {
 		return
 	}
 	select {
-	case a.wanted <- lesson{in, pid}:
+	case a.wanted <- lesson{in, process}:
 		a.mu.Lock()
 		a.learned[in] = time.Now()
 		a.mu.Unlock()
@@ -154,12 +157,16 @@ func (a *Accounts) Run(ctx context.Context) {
 
 // learn reads the files of the machine or a container. What cannot be read now leaves what was known.
 func (a *Accounts) learn(l lesson) {
-	root, err := a.open(l.pid)
+	root, err := a.open(l.process.PID)
 	if err != nil {
 		a.forget(l.in)
 		return
 	}
 	defer func() { _ = root.Close() }() // it was only read
+	if l.process.PID != 0 && !a.alive(l.process) {
+		a.forget(l.in) // the folder may be another container's; the next event of this one asks again
+		return
+	}
 	b := &book{users: make(map[uint32]User), groups: make(map[uint32]string)}
 	errUsers := entries(root, "etc/passwd", 7, func(f []string) {
 		if uid, err := strconv.ParseUint(f[2], 10, 32); err == nil {

@@ -8,12 +8,14 @@ import (
 	"testing/synctest"
 
 	"github.com/tiercel/tiercel/pkg/container"
+	"github.com/tiercel/tiercel/probe"
 )
 
 // fake makes accounts over folders instead of processes.
 func fake(t *testing.T, roots map[int32]string) *Accounts {
 	t.Helper()
 	a := New()
+	a.alive = func(probe.Key) bool { return true }
 	a.open = func(pid int32) (*os.Root, error) { return os.OpenRoot(roots[pid]) }
 	return a
 }
@@ -39,7 +41,7 @@ func TestNamesOfTheMachineAndOfContainers(t *testing.T) {
 		7: root(t, "# a comment\nbroken\napp:x:1000:1000:앱:/app:/bin/false\nwide:x:99999999999:0:::\n", "app:x:1000:\n"),
 	})
 	a.learn(lesson{})
-	a.learn(lesson{box, 7})
+	a.learn(lesson{box, probe.Key{PID: 7}})
 	for _, one := range []struct {
 		in   container.Ref
 		uid  uint32
@@ -77,7 +79,7 @@ func TestFilesOfStrangers(t *testing.T) {
 	a := fake(t, map[int32]string{1: out, 2: pipe})
 	for pid, id := range map[int32]string{1: "out", 2: "pipe"} {
 		in := container.Ref{ID: id}
-		a.learn(lesson{in, pid})
+		a.learn(lesson{in, probe.Key{PID: pid}})
 		if u, ok := a.User(in, 1000); ok {
 			t.Errorf("%s: a name came from outside: %v", id, u)
 		}
@@ -98,7 +100,7 @@ func TestLearnNeverWaitsAndAsksOnce(t *testing.T) {
 		box := container.Ref{ID: "abc"}
 		a.wanted = make(chan lesson, 64) // of this bubble
 		for range 200 {
-			a.Learn(box, 7)
+			a.Learn(box, probe.Key{PID: 7})
 		}
 		go a.Run(t.Context())
 		synctest.Wait()
@@ -106,4 +108,19 @@ func TestLearnNeverWaitsAndAsksOnce(t *testing.T) {
 			t.Errorf("the name is %q after %d reads", u.Name, reads)
 		}
 	})
+}
+
+// A pid that was given to somebody else names nobody: the folder may be that of another container.
+func TestReusedPidIsNotRead(t *testing.T) {
+	a := fake(t, map[int32]string{7: root(t, "stranger:x:1000:1000::/:/\n", "")})
+	a.alive = func(k probe.Key) bool { return k.Start == 2 }
+	box := container.Ref{ID: "abc"}
+	a.learn(lesson{box, probe.Key{PID: 7, Start: 1}})
+	if u, known := a.User(box, 1000); known {
+		t.Errorf("user 1000 is %q, of a process that is another", u.Name)
+	}
+	a.learn(lesson{box, probe.Key{PID: 7, Start: 2}})
+	if u, _ := a.User(box, 1000); u.Name != "stranger" {
+		t.Errorf("user 1000 is %q", u.Name)
+	}
 }

@@ -20,7 +20,7 @@ func (s *Source) handle(ev *probe.Event) {
 	s.number = ev.Seq
 	process := s.tree.Apply(ev)
 	if s.deps.Accounts != nil && process != nil {
-		s.deps.Accounts.Learn(process.Container(), ev.Task.PID)
+		s.deps.Accounts.Learn(process.Container(), ev.Task.Key)
 	}
 	if s.sessions != nil {
 		s.sessions.Event(ev, process)

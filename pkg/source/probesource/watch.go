@@ -71,7 +71,7 @@ func (v View) Watch(ctx context.Context, cfg Config) error {
 	return kernel.Run(ctx, func(ev *probe.Event) {
 		process := tree.Apply(ev)
 		if v.Accounts != nil && process != nil {
-			v.Accounts.Learn(process.Container(), ev.Task.PID)
+			v.Accounts.Learn(process.Container(), ev.Task.Key)
 		}
 		if seen.Set(ev, process) {
 			v.Handle(ev, seen)
