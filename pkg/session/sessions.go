@@ -509,7 +509,7 @@ func (s *Sessions) end(sess *Session, wall int64) {
 }
 
 func (s *Sessions) base(p *proctree.Process, wall int64) eval.Event {
-	if s.deps.Base == nil || p == nil {
+	if s.deps.Base == nil {
 		return nil
 	}
 	return s.deps.Base(p, wall)
