@@ -78,7 +78,7 @@ func TestCommands(t *testing.T) {
 		{"set x rm; $x y", []string{"set x rm", "rm y"}},
 		{"${x:-rm} a", []string{"rm a"}},
 		{"cat $HOME/.ssh/id_rsa ${HOME}/x", []string{"cat ~/.ssh/id_rsa ~/x"}},
-		{"ls $PWD", []string{"ls /work"}},
+		{"ls $PWD", []string{"ls /data"}},
 		// Programs that start others.
 		{"sudo rm -rf /", []string{"sudo rm -rf /", "rm -rf /"}},
 		{"sudo -u root -E A=1 /bin/rm x", []string{"sudo -u root -E A=1 /bin/rm x", "rm x"}},
@@ -112,7 +112,7 @@ func TestCommands(t *testing.T) {
 		{"cat <<EOF\nrm x\nEOF\nls", []string{"cat", "ls"}},
 		{"sh <<-'E'\n\trm x\n\tE\nls", []string{"sh", "rm x", "ls"}},
 		{"cat <<EOF | sh\nrm x\nEOF\nls", []string{"cat", "sh", "rm x", "ls"}},
-		{"rm -rf *", []string{"rm -rf *", "rm -rf /work/*"}},
+		{"rm -rf *", []string{"rm -rf *", "rm -rf /data/*"}},
 		{"cd / && rm -rf .", []string{"cd /", "rm -rf .", "rm -rf /"}},
 		{"rm -rf ../* x", []string{"rm -rf ../* x", "rm -rf /* x"}},
 		{"rm -rf .x", []string{"rm -rf .x"}},
@@ -130,7 +130,7 @@ func TestCommands(t *testing.T) {
 		{"echo $", []string{"echo $"}},
 		{"'' a", nil},
 	} {
-		got := commandline.Parse(test.line, "/work").Commands
+		got := commandline.Parse(test.line, "/data").Commands
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%q\n got %q\nwant %q", test.line, got, test.want)
 		}
