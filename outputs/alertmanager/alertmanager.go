@@ -70,36 +70,7 @@ func New(env outputs.Env, c Config) (outputs.Output, error) {
 // are logged. What Alertmanager refuses is found by halving the batch: what was right of it, it has taken already, and
 // takes again as the same.
 func (o *Output) Send(ctx context.Context, batch []*alert.Alert) error {
-	failed := verdict.Partial{}
-	o.deliver(ctx, batch, 0, len(batch), failed)
-	if len(batch) == 1 {
-		return failed[0]
-	}
-	return failed.ErrOrNil()
-}
-
-// deliver sends the alerts from begin up to end, and notes those that failed. It reports whether others can be tried.
-func (o *Output) deliver(ctx context.Context, batch []*alert.Alert, begin, end int, failed verdict.Partial) bool {
-	err := o.post(ctx, batch[begin:end])
-	half := (begin + end) / 2
-	switch {
-	case err == nil:
-		return true
-	case verdict.IsPermanent(err) && end-begin > 1:
-		if !o.deliver(ctx, batch, begin, half, failed) {
-			o.fail(failed, half, end, verdict.Held(failed[begin]))
-			return false
-		}
-		return o.deliver(ctx, batch, half, end, failed)
-	}
-	o.fail(failed, begin, end, err)
-	return verdict.IsPermanent(err)
-}
-
-func (o *Output) fail(failed verdict.Partial, begin, end int, err error) {
-	for i := begin; i < end; i++ {
-		failed[i] = err
-	}
+	return outputs.Halves(ctx, batch, o.post)
 }
 
 // post sends alerts to all Alertmanagers at once.

@@ -308,6 +308,35 @@ func TestRefusedAlertIsFound(t *testing.T) {
 	}
 }
 
+// What waits for an alert that has to be tried again was not delivered, though what stands before that one was.
+func TestWhatWaitsIsTriedAgain(t *testing.T) {
+	server := httptestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch text := string(body); {
+		case strings.Contains(text, `"bad"`):
+			w.WriteHeader(http.StatusBadRequest)
+		case strings.Contains(text, `"later"`):
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	var batch []*alert.Alert
+	for _, rule := range []string{"good", "good", "bad", "later", "good", "good", "good", "good"} {
+		batch = append(batch, decode(t, `{"rule":"`+rule+`","priority":"debug","time":"2026-08-17T09:47:21Z"}`))
+	}
+	var partial verdict.Partial
+	if err := open(t, io.Discard, nil, server).Send(deadline(t), batch); !errors.As(err, &partial) {
+		t.Fatalf("got %v", err)
+	}
+	if partial[0] != nil || partial[1] != nil || !verdict.IsPermanent(partial[2]) || partial[3] == nil || verdict.IsPermanent(partial[3]) {
+		t.Errorf("got %v", map[int]error(partial))
+	}
+	for i := 4; i < len(batch); i++ {
+		if !verdict.IsHeld(partial[i]) {
+			t.Errorf("alert %d: got %v", i, partial[i])
+		}
+	}
+}
+
 func TestConfigRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*alertmanager.Config)

@@ -16,7 +16,6 @@ import (
 	"github.com/tiercel/tiercel/pkg/problem"
 	"github.com/tiercel/tiercel/pkg/secret"
 	"github.com/tiercel/tiercel/pkg/size"
-	"github.com/tiercel/tiercel/pkg/verdict"
 )
 
 // Spec is the output. A batch is below the 4 MiB that a receiver takes by default.
@@ -91,35 +90,7 @@ func New(env outputs.Env, c Config) (outputs.Output, error) {
 // Send posts the batch as JSON lines. The hub takes all of them or none: what it refuses is found by halving the batch,
 // and the others are delivered in their order.
 func (o *Output) Send(ctx context.Context, batch []*alert.Alert) error {
-	failed := verdict.Partial{}
-	o.deliver(ctx, batch, 0, len(batch), failed)
-	if len(batch) == 1 {
-		return failed[0]
-	}
-	return failed.ErrOrNil()
-}
-
-// deliver sends the alerts from begin up to end. It reports whether those after them may be sent: not when one of these
-// has to wait, since it would come out of order.
-func (o *Output) deliver(ctx context.Context, batch []*alert.Alert, begin, end int, failed verdict.Partial) bool {
-	err := o.post(ctx, batch[begin:end])
-	switch half := (begin + end) / 2; {
-	case err == nil:
-		return true
-	case verdict.IsPermanent(err) && end-begin > 1:
-		if !o.deliver(ctx, batch, begin, half, failed) {
-			held := verdict.Held(err)
-			for i := half; i < end; i++ {
-				failed[i] = held
-			}
-			return false
-		}
-		return o.deliver(ctx, batch, half, end, failed)
-	}
-	for i := begin; i < end; i++ {
-		failed[i] = err
-	}
-	return verdict.IsPermanent(err)
+	return outputs.Halves(ctx, batch, o.post)
 }
 
 func (o *Output) post(ctx context.Context, alerts []*alert.Alert) error {
