@@ -131,11 +131,14 @@ func (o *Output) judge(errs []error) error {
 
 // Check posts an empty list, which Alertmanager takes and which changes nothing. One that does so is enough.
 func (o *Output) Check(ctx context.Context) error {
+	header := o.header.Clone()
+	header.Del("Content-Encoding")
 	var errs []error
 	for _, url := range o.urls {
-		header := o.header.Clone()
-		header.Del("Content-Encoding")
 		_, err := httpx.Post(ctx, o.client, url, "", header, []byte("[]"), o.secrets...)
+		if err == nil {
+			return nil
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

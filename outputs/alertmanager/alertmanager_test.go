@@ -270,10 +270,18 @@ func TestSeveralAlertmanagers(t *testing.T) {
 			t.Errorf("one has it: %v", err)
 		}
 	}
+	for _, urls := range [][]string{{up.URL, down.URL}, {down.URL, up.URL}} {
+		if err := open(t, io.Discard, nil, urls...).(outputs.Checker).Check(deadline(t)); err != nil {
+			t.Errorf("check: one takes alerts: %v", err)
+		}
+	}
+	if err := open(t, io.Discard, nil, down.URL, refusing.URL).(outputs.Checker).Check(deadline(t)); err == nil {
+		t.Error("check: none takes alerts")
+	}
 	if n := strings.Count(log.String(), "did not take alerts"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, &log)
 	}
-	if n := len(up.Requests()); n != 3 {
+	if n := len(up.Requests()); n != 5 {
 		t.Errorf("%d requests", n)
 	}
 	if err := open(t, io.Discard, nil, refusing.URL, down.URL).Send(deadline(t), []*alert.Alert{a}); err == nil || verdict.IsPermanent(err) {
