@@ -97,7 +97,7 @@ func (w *watched) prepare(args []string, fallback *rules.Set) error {
 	return nil
 }
 
-// look shows the events that are wanted until ctx ends or there were enough.
+// look shows the events that are wanted until ctx ends or there were enough. show may pass over one with errPassed.
 func (c *cli) look(ctx context.Context, w *watched, show func(ev *probe.Event, seen *falcoevent.Event) error) error {
 	cfg, err := c.loadWarning()
 	if err != nil {
@@ -129,7 +129,10 @@ func (c *cli) look(ctx context.Context, w *watched, show func(ev *probe.Event, s
 				return
 			}
 		}
-		if err := show(ev, seen); err != nil {
+		switch err := show(ev, seen); {
+		case errors.Is(err, errPassed):
+			return
+		case err != nil:
 			stop(err)
 			return
 		}
@@ -146,7 +149,10 @@ func (c *cli) look(ctx context.Context, w *watched, show func(ev *probe.Event, s
 	return nil
 }
 
-var errEnough = errors.New("enough events")
+var (
+	errEnough = errors.New("enough events")
+	errPassed = errors.New("this event is not wanted")
+)
 
 // configuredRules are the rules of the config, for what they ask.
 func (c *cli) configuredRules() (*rules.Set, error) {
@@ -302,7 +308,7 @@ func (c *cli) record(ctx context.Context, w *watched, to io.Writer, set *rules.S
 	wanted := set.Types()
 	err = c.look(ctx, w, func(ev *probe.Event, seen *falcoevent.Event) error {
 		if seen == nil || w.set == nil && !wanted.Has(seen.Type()) {
-			return nil
+			return errPassed
 		}
 		written++
 		return p.json(ev, seen)
