@@ -70,7 +70,7 @@ type Deps struct {
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	a := &App{log: deps.Log, drain: cfg.DrainTimeout}
 	a.reload.load, a.reload.signals, a.reload.deps = deps.Load, deps.Signals, deps
-	a.reload.cfg, a.reload.certs = cfg, certificates(cfg)
+	a.reload.cfg, a.reload.certs, a.reload.began = cfg, certificates(cfg), sums(cfg.Files())
 	if err := a.build(ctx, cfg, deps); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -37,6 +37,7 @@ type reload struct {
 	signals <-chan os.Signal
 	deps    Deps
 	parts   []reloader
+	began   [sha256.Size]byte // of the files of the first config: what is written while the journal opens is a change
 
 	mu      sync.Mutex // one at a time; guards what follows
 	cfg     *config.Config
@@ -248,9 +249,10 @@ func (a *App) watch(ctx context.Context) {
 	settings := a.inForce().Reload
 	ticker := time.NewTicker(settings.Interval)
 	defer ticker.Stop()
-	known := a.sums()
+	known := a.reload.began
 	before := known
 	for {
+		files := a.inForce().Files()
 		select {
 		case <-ctx.Done():
 			return
@@ -259,19 +261,23 @@ func (a *App) watch(ctx context.Context) {
 			if !settings.Watch {
 				continue
 			}
-			now := a.sums()
+			now := sums(files)
 			settled := now == before
 			before = now
 			if now == known || !settled {
 				continue // nothing new, or someone may still be writing
 			}
 		}
+		before = sums(files)
 		_ = a.Reload(ctx) // it has logged
 		if now := a.inForce().Reload; now != settings {
 			settings = now
 			ticker.Reset(settings.Interval)
 		}
-		known = a.sums()
+		// What was written while they were read is another change. The files may be others now.
+		if known = before; sums(files) == before {
+			known = sums(a.inForce().Files())
+		}
 		before = known
 	}
 }
@@ -283,11 +289,10 @@ func (a *App) inForce() *config.Config {
 	return a.reload.cfg
 }
 
-// sums gives a sum over the files that the config was read from. It reads them, since a symbolic link may lead elsewhere
-// without any of them being written.
-func (a *App) sums() [sha256.Size]byte {
+// sums gives a sum over files. It reads them, since a symbolic link may lead elsewhere without any of them being written.
+func sums(files []string) [sha256.Size]byte {
 	h := sha256.New()
-	for _, path := range a.inForce().Files() {
+	for _, path := range files {
 		text, err := os.ReadFile(path)
 		fmt.Fprintf(h, "%q %t %q\n", path, err == nil, text)
 	}

@@ -26,15 +26,19 @@ import (
 type reloadable struct {
 	*running
 
-	file  string
-	specs []outputs.Spec
-	head  string
+	file   string
+	specs  []outputs.Spec
+	head   string
+	loaded func() // if not nil, called after the file was read
 }
 
 func startReloadable(t testing.TB, specs []outputs.Spec, lines ...string) *reloadable {
 	t.Helper()
 	r := &reloadable{file: filepath.Join(t.TempDir(), "config.yaml"), specs: specs}
-	r.head = "listenaddress: 127.0.0.1\nlistenport: 0\nprobe: {enabled: false}\nreload: {interval: 100ms, watch: false}\njournal: {dir: " + t.TempDir() + ", sync: none, reserve: 0}\n"
+	r.head = "listenaddress: 127.0.0.1\nlistenport: 0\nprobe: {enabled: false}\njournal: {dir: " + t.TempDir() + ", sync: none, reserve: 0}\n"
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "reload:") }) {
+		r.head += "reload: {interval: 100ms, watch: false}\n"
+	}
 	r.write(t, lines...)
 	cfg, _, err := r.load()
 	if err != nil {
@@ -63,7 +67,11 @@ func (r *reloadable) write(t testing.TB, lines ...string) {
 }
 
 func (r *reloadable) load() (*config.Config, []config.Warning, error) {
-	return config.Load(config.Options{File: r.file, Specs: r.specs})
+	cfg, warnings, err := config.Load(config.Options{File: r.file, Specs: r.specs})
+	if r.loaded != nil {
+		r.loaded()
+	}
+	return cfg, warnings, err
 }
 
 // metered is an output with a metric of its own, and a place that it may not be made for.
@@ -243,6 +251,21 @@ func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 	if strings.Contains(page(), `own_metric{output="metered/more"`) {
 		t.Error("metrics of what was removed are still there")
 	}
+	r.end()
+}
+
+// What is written while the app starts, or while the config is being read again, is taken up, too.
+func TestReloadMissesNoChange(t *testing.T) {
+	const reload = "reload: {interval: 100ms}"
+	m := &metered{}
+	r := startReloadable(t, []outputs.Spec{m.spec()}, reload, "metered: {enabled: true, name: a}")
+	var once sync.Once
+	r.loaded = func() { once.Do(func() { r.write(t, reload, "metered: {enabled: true, name: c}") }) }
+	r.write(t, reload, "metered: {enabled: true, name: b}")
+	eventually(t, "the last one is in force", func() bool {
+		_, text := request(t, http.MethodGet, r.url("metrics"), "")
+		return strings.Contains(text, `own_metric{output="metered",place="c"}`)
+	})
 	r.end()
 }
 
