@@ -31,8 +31,8 @@ type cli struct {
 	started        bool   // a command was found and its command line is right
 }
 
-const about = `Tiercel takes Falco's alerts in over HTTP, keeps them in a journal on disk, and
-gets each one to every output: Loki, Slack, a webhook and others.
+const about = `Tiercel takes Falco's alerts in, adds those of a probe of its own, keeps them in
+a journal on disk, and gets each one to every output: Loki, Slack and others.
 falcosidekick's config file and environment variables work as they are.
 
 Without a command it runs: "tiercel -c FILE" is "tiercel run -c FILE".`

@@ -29,7 +29,7 @@ Tiercel reads falcosidekick's file and variables as they are, too. This is for
 those who want to leave them behind.`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	variables := command.Flags().String("env", "", "file with NAME=value lines; - is the environment of this command")
+	variables := command.Flags().String("env", "", "`FILE` with NAME=value lines; - is the environment of this command")
 	secrets := command.Flags().Bool("with-secrets", false, "write secrets into the config, instead of ${env:NAME}")
 	command.RunE = func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 && *variables == "" {

@@ -81,7 +81,7 @@ type ruleSelection struct{ enable, disable []string }
 
 func (s *ruleSelection) flags(command *cobra.Command) {
 	command.Flags().StringSliceVar(&s.enable, "enable", nil, "switch rules on by `NAME`, in which * is any text, or by tag:NAME")
-	command.Flags().StringSliceVar(&s.disable, "disable", nil, "switch rules off in the same way, after --enable")
+	command.Flags().StringSliceVar(&s.disable, "disable", nil, "switch rules off by `NAME` in the same way, after --enable")
 }
 
 // options give what the config and the flags say.
