@@ -69,6 +69,9 @@ func TestSocketsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(path) > 100 {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the path of the test's folder is too long for a socket: %s", path)
+		}
 		t.Skipf("the path of the test's folder is too long for a socket: %s", path)
 	}
 	engine(t, path, "{}", "{}")
